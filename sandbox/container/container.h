@@ -1,0 +1,105 @@
+// A container's life, as the front ends see it: one call per OCI operation. Each call reads the
+// state, checks the status table, hardens what it was given, writes the audit record, and only then
+// has an effect. Calls may run concurrently in any number of processes, and any of them may be
+// killed at any instruction.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "audit/log.h"
+#include "base/fd.h"
+#include "base/json.h"
+#include "base/result.h"
+#include "kernel/cgroup.h"
+#include "oci/spec.h"
+#include "policy/harden.h"
+#include "policy/policy.h"
+
+namespace gabion::container {
+
+enum class ContainerStatus { kCreating, kCreated, kRunning, kPaused, kStopped };
+std::string_view status_name(ContainerStatus status);  // "creating", "created", ...
+
+// What every operation needs; built once by the front end from its global flags.
+struct Host {
+  std::string root;               // --root: the state directory
+  const policy::Policy* policy = nullptr;  // not owned
+  audit::Log* audit = nullptr;             // not owned
+  bool no_cgroups = false;        // --cgroup-manager disabled
+  std::function<void(std::string_view)> debug;  // may be empty
+};
+
+struct CreateOptions {
+  std::string id;
+  std::string bundle = ".";       // directory
+  std::string config = "config.json";  // file name in the bundle, or an absolute path
+  std::string console_socket;     // path of a unix socket; "" none
+  std::string pidfd_socket;       // path of a unix socket; "" none
+  std::string pid_file;           // "" none; written last
+  int preserve_fds = 0;           // descriptors 3 .. 3+n-1 go to the container
+  bool no_pivot = false;
+  bool no_new_keyring = false;
+  bool detach = true;             // false only for foreground `run`
+};
+
+struct ExecOptions {
+  std::string id;
+  oci::Process process;           // whole: the front end merges flags into the container's own
+  std::string console_socket;
+  std::string pidfd_socket;
+  std::string pid_file;
+  int preserve_fds = 0;
+  bool detach = false;
+  bool ignore_paused = false;
+  std::string cgroup;             // sub-cgroup, --cgroup; "" the container's
+};
+
+struct Info {
+  std::string id;
+  std::string oci_version;
+  ContainerStatus status = ContainerStatus::kStopped;
+  pid_t pid = 0;                  // 0 when stopped
+  std::string bundle;
+  std::string rootfs;
+  std::string created;            // RFC 3339
+  std::string owner;              // user name of the state directory's owner
+  std::vector<std::pair<std::string, std::string>> annotations;
+};
+
+// Also the document hooks read on stdin; runc's `state` prints rootfs, created and owner besides.
+json::Value oci_state(const Info& info);
+
+Status create(const Host& host, const CreateOptions& options);
+Status start(const Host& host, const std::string& id);
+// create + start + (unless detached) wait and delete; the value is the exit code (128+N for signals).
+Result<int> run(const Host& host, const CreateOptions& options, bool keep);
+Result<int> exec(const Host& host, const ExecOptions& options);  // detached: 0
+Status kill(const Host& host, const std::string& id, int signal, bool all);
+Status remove(const Host& host, const std::string& id, bool force);
+Status pause(const Host& host, const std::string& id);
+Status resume(const Host& host, const std::string& id);
+Status update(const Host& host, const std::string& id, const oci::Resources& resources);
+
+Result<Info> info(const Host& host, const std::string& id);
+Result<std::vector<Info>> list(const Host& host);
+Result<std::vector<pid_t>> processes(const Host& host, const std::string& id);
+// The hardened config the container runs with; exec flags are merged into its process.
+Result<oci::Spec> config(const Host& host, const std::string& id);
+Result<kernel::Cgroup> open_cgroup(const Host& host, const std::string& id);
+
+// What `gabion explain BUNDLE` prints: decisions without running anything.
+struct Explanation {
+  bool refused = false;
+  std::vector<policy::Decision> decisions;
+  std::optional<oci::Spec> hardened;
+  policy::Controls controls;
+};
+Result<Explanation> explain(const Host& host, const std::string& bundle, const std::string& config);
+
+}  // namespace gabion::container

@@ -1,0 +1,123 @@
+// A container's control group on cgroup v1, hybrid and v2 hosts, through cgroupfs.
+// Knows nothing of OCI: container/plan fills `CgroupLimits` from linux.resources.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/result.h"
+
+namespace gabion::kernel {
+
+struct DeviceRule {
+  bool allow = false;
+  char type = 'a';      // a b c
+  int64_t major = -1;   // -1: any
+  int64_t minor = -1;
+  bool read = false;
+  bool write = false;
+  bool mknod = false;
+};
+
+struct BlockThrottle {
+  int64_t major = 0;
+  int64_t minor = 0;
+  uint64_t rate = 0;
+};
+
+struct BlockWeight {
+  int64_t major = 0;
+  int64_t minor = 0;
+  std::optional<uint16_t> weight;
+  std::optional<uint16_t> leaf_weight;
+};
+
+// Absent: leave the kernel's value. OCI units (v1 scales); the v2 driver converts.
+struct CgroupLimits {
+  std::optional<int64_t> memory_limit;  // bytes; -1 unlimited
+  std::optional<int64_t> memory_reservation;
+  std::optional<int64_t> memory_swap;   // memory + swap, OCI's meaning
+  std::optional<uint64_t> memory_swappiness;
+  std::optional<bool> oom_kill_disable;
+  bool memory_check_before_update = false;
+  std::optional<uint64_t> cpu_shares;
+  std::optional<int64_t> cpu_quota;
+  std::optional<uint64_t> cpu_period;
+  std::optional<uint64_t> cpu_burst;
+  std::optional<int64_t> cpu_rt_runtime;
+  std::optional<uint64_t> cpu_rt_period;
+  std::optional<int64_t> cpu_idle;
+  std::string cpuset_cpus;
+  std::string cpuset_mems;
+  std::optional<int64_t> pids_limit;    // -1 unlimited
+  std::optional<uint16_t> blkio_weight;
+  std::optional<uint16_t> blkio_leaf_weight;
+  std::vector<BlockWeight> blkio_weight_device;
+  std::vector<BlockThrottle> blkio_read_bps;
+  std::vector<BlockThrottle> blkio_write_bps;
+  std::vector<BlockThrottle> blkio_read_iops;
+  std::vector<BlockThrottle> blkio_write_iops;
+  std::vector<std::pair<std::string, uint64_t>> hugepages;  // "2MB" → bytes
+  std::optional<uint32_t> net_class_id;
+  std::vector<std::pair<std::string, uint32_t>> net_priorities;
+  std::vector<std::pair<std::string, std::string>> rdma;     // device → "hca_handle=2 hca_object=2000"
+  std::vector<std::pair<std::string, std::string>> unified;  // file → value; an error on pure v1
+  // Absent: devices are not touched (update). The whole list, first rule first, as OCI orders it.
+  std::optional<std::vector<DeviceRule>> devices;
+};
+
+enum class CgroupMode { kLegacy, kHybrid, kUnified };
+
+// Where the container's directories are: what the state file keeps.
+struct CgroupLocation {
+  // Controller (or "unified", "name=systemd") → absolute directory. Co-mounted controllers
+  // (cpu,cpuacct) appear once per directory, named by the mount's directory name.
+  std::vector<std::pair<std::string, std::string>> directories;
+};
+
+class Cgroup {
+ public:
+  // `path` is linux.cgroupsPath: absolute is from the hierarchy's root, relative from the caller's
+  // own cgroup, as runc has it; never leaves the hierarchy ("..": cleaned). Computes only.
+  static Result<CgroupLocation> locate(const std::string& path, const std::string& id);
+
+  // Makes every directory of `location`, parents too, and applies `limits`. A directory that
+  // already holds processes is refused ("container's cgroup is not empty"). On error, what this
+  // call made is removed again.
+  static Result<Cgroup> create(const CgroupLocation& location, const CgroupLimits& limits);
+  static Cgroup open(CgroupLocation location);
+
+  [[nodiscard]] const CgroupLocation& location() const { return location_; }
+
+  // A child joins by writing "0" to each: opened by the parent, so the child resolves no path. With
+  // `sub`, the files of that sub-cgroup.
+  [[nodiscard]] Result<std::vector<Fd>> open_procs(const std::string& sub = "") const;
+
+  Status apply(const CgroupLimits& limits);
+  Status freeze();
+  Status thaw();
+  [[nodiscard]] Result<bool> frozen() const;
+  // Every process in the group and below, as the caller's pid namespace numbers them.
+  [[nodiscard]] Result<std::vector<pid_t>> processes() const;
+  // SIGKILL to all, atomically where cgroup.kill exists, else freeze, kill, thaw, repeat; thaws a
+  // frozen group so that the signal is delivered. Returns when the group is empty or `timeout_ms`
+  // has passed (an error then).
+  Status kill_all(int timeout_ms);
+  Status signal_all(int signal);
+  // rmdir of every directory and the sub-directories a container made; retries EBUSY for a while.
+  // Absent directories are fine. Parents are left.
+  Status remove();
+
+ private:
+  CgroupLocation location_;
+};
+
+CgroupMode cgroup_mode();
+
+}  // namespace gabion::kernel

@@ -1,0 +1,50 @@
+// What harden() may know of the host. Values only: container/survey fills them from descriptors it
+// keeps open, so what was judged is what is later mounted or run.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "oci/spec.h"
+
+namespace gabion::policy {
+
+enum class SourceKind { kMissing, kDirectory, kFile, kSocket, kFifo, kBlockDevice, kCharDevice };
+
+// The source of a bind mount, after every symbolic link.
+struct SourceFact {
+  std::string resolved;    // absolute; the spec's own text when missing
+  SourceKind kind = SourceKind::kMissing;
+  std::string filesystem;  // "ext4", "proc", "sysfs", "cgroup", "cgroup2", "devtmpfs", "tmpfs", ...; "" unknown
+};
+
+// An executable a hook names. `/proc/<pid>/exe` is resolved to the file behind it.
+struct HookFact {
+  std::string resolved;
+  bool found = false;
+  uint32_t uid = 0;
+  uint32_t mode = 0;             // permission bits
+  bool trusted_parents = false;  // every directory above is root's and writable by no one else
+  std::string sha256;            // lower-case hex; filled only where the policy pins a hash
+};
+
+struct NamespaceFact {
+  bool found = false;
+  bool is_host = false;  // the same namespace the runtime itself runs in
+};
+
+struct HostFacts {
+  std::map<std::string, SourceFact> sources;        // by mounts[].source
+  std::map<std::string, HookFact> hooks;            // by hook path
+  std::map<std::string, NamespaceFact> namespaces;  // by linux.namespaces[].path
+  std::string bundle;                               // absolute path of the bundle directory
+  std::string native_arch = "SCMP_ARCH_X86_64";
+  uint64_t memory_bytes = 0;  // MemTotal
+  // Who called: "docker", "containerd", "podman", "cri", "" unknown. From the caller's process and
+  // the state root, never from the spec.
+  std::string engine;
+};
+
+}  // namespace gabion::policy

@@ -48,6 +48,7 @@ class Value {
 
   Value& push(Value item);                   // array
   Value& set(std::string key, Value value);  // object; replaces an existing key
+  Value& add(std::string key, Value value);  // object; the caller knows the key is new: no search
 
  private:
   Kind kind_ = Kind::kNull;

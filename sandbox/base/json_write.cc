@@ -1,0 +1,123 @@
+// Value → text.
+#include "base/json.h"
+
+namespace gabion::json {
+
+namespace {
+
+void append_escaped(std::string& out, std::string_view text) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  for (char character : text) {
+    auto byte = static_cast<unsigned char>(character);
+    switch (character) {
+      case '"':
+        out += "\\\"";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
+      default:
+        // DEL as well: what we print may reach a terminal.
+        if (byte < 0x20 || byte == 0x7f) {
+          out += "\\u00";
+          out += kDigits[byte >> 4];
+          out += kDigits[byte & 0xf];
+        } else {
+          out += character;
+        }
+    }
+  }
+}
+
+class Writer {
+ public:
+  explicit Writer(Style style) : indented_(style == Style::kIndented) {}
+
+  void value(const Value& value) {
+    switch (value.kind()) {
+      case Value::Kind::kNull:
+        out_ += "null";
+        break;
+      case Value::Kind::kBool:
+        out_ += value.as_bool() ? "true" : "false";
+        break;
+      case Value::Kind::kNumber:
+        out_ += value.text();
+        break;
+      case Value::Kind::kString:
+        string(value.text());
+        break;
+      case Value::Kind::kArray:
+        list('[', ']', value.items(), [this](const Value& item) { this->value(item); });
+        break;
+      case Value::Kind::kObject:
+        list('{', '}', value.members(), [this](const Member& member) {
+          string(member.first);
+          out_ += indented_ ? ": " : ":";
+          this->value(member.second);
+        });
+        break;
+    }
+  }
+
+  std::string take() { return std::move(out_); }
+
+ private:
+  void string(std::string_view text) {
+    out_ += '"';
+    append_escaped(out_, text);
+    out_ += '"';
+  }
+
+  template <typename List, typename Each>
+  void list(char open, char close, const List& list, Each each) {
+    out_ += open;
+    ++depth_;
+    bool first = true;
+    for (const auto& item : list) {
+      if (!first) out_ += ',';
+      first = false;
+      new_line();
+      each(item);
+    }
+    --depth_;
+    if (!first) new_line();
+    out_ += close;
+  }
+
+  void new_line() {
+    if (!indented_) return;
+    out_ += '\n';
+    out_.append(depth_, '\t');
+  }
+
+  bool indented_;
+  size_t depth_ = 0;
+  std::string out_;
+};
+
+}  // namespace
+
+std::string write(const Value& value, Style style) {
+  Writer writer(style);
+  writer.value(value);
+  return writer.take();
+}
+
+std::string escape(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  append_escaped(out, text);
+  return out;
+}
+
+}  // namespace gabion::json

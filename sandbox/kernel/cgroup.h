@@ -17,8 +17,8 @@ namespace gabion::kernel {
 
 struct DeviceRule {
   bool allow = false;
-  char type = 'a';      // a b c
-  int64_t major = -1;   // -1: any
+  char type = 'a';     // a b c
+  int64_t major = -1;  // -1: any
   int64_t minor = -1;
   bool read = false;
   bool write = false;
@@ -42,7 +42,7 @@ struct BlockWeight {
 struct CgroupLimits {
   std::optional<int64_t> memory_limit;  // bytes; -1 unlimited
   std::optional<int64_t> memory_reservation;
-  std::optional<int64_t> memory_swap;   // memory + swap, OCI's meaning
+  std::optional<int64_t> memory_swap;  // memory + swap, OCI's meaning
   std::optional<uint64_t> memory_swappiness;
   std::optional<bool> oom_kill_disable;
   bool memory_check_before_update = false;
@@ -55,7 +55,7 @@ struct CgroupLimits {
   std::optional<int64_t> cpu_idle;
   std::string cpuset_cpus;
   std::string cpuset_mems;
-  std::optional<int64_t> pids_limit;    // -1 unlimited
+  std::optional<int64_t> pids_limit;  // -1 unlimited
   std::optional<uint16_t> blkio_weight;
   std::optional<uint16_t> blkio_leaf_weight;
   std::vector<BlockWeight> blkio_weight_device;
@@ -76,15 +76,16 @@ enum class CgroupMode { kLegacy, kHybrid, kUnified };
 
 // Where the container's directories are: what the state file keeps.
 struct CgroupLocation {
-  // Controller (or "unified", "name=systemd") → absolute directory. Co-mounted controllers
-  // (cpu,cpuacct) appear once per directory, named by the mount's directory name.
+  // Controller (or "unified", "name=systemd") → absolute directory. Co-mounted controllers appear
+  // once, named together as /proc/self/cgroup names them ("cpu,cpuacct").
   std::vector<std::pair<std::string, std::string>> directories;
 };
 
 class Cgroup {
  public:
   // `path` is linux.cgroupsPath: absolute is from the hierarchy's root, relative from the caller's
-  // own cgroup, as runc has it; never leaves the hierarchy ("..": cleaned). Computes only.
+  // own cgroup, as runc has it; empty is the id, relative. Never leaves the hierarchy ("..":
+  // cleaned), and a hierarchy's root itself is Code::kInvalid. Computes only.
   static Result<CgroupLocation> locate(const std::string& path, const std::string& id);
 
   // Makes every directory of `location`, parents too, and applies `limits`. A directory that
@@ -95,13 +96,26 @@ class Cgroup {
 
   [[nodiscard]] const CgroupLocation& location() const { return location_; }
 
-  // A child joins by writing "0" to each: opened by the parent, so the child resolves no path. With
-  // `sub`, the files of that sub-cgroup.
-  [[nodiscard]] Result<std::vector<Fd>> open_procs(const std::string& sub = "") const;
+  // A single-threaded child joins by writing "0" to each: opened by the parent, so the child
+  // resolves no path. On v1 these are the `tasks` files: "0" to a `cgroup.procs` file, of v1 or v2,
+  // takes cgroup_threadgroup_rwsem, whose writer waits 10 ms for RCU; "0" to `tasks` does not.
+  // For cgroup2 use `open_into` and leave it out here.
+  // `sub` is "" or exec's --cgroup: "PATH" or "CONTROLLER[,CONTROLLER]:PATH", below the container's
+  // group, several separated by blanks.
+  enum class Join { kAll, kWithoutUnified };
+  [[nodiscard]] Result<std::vector<Fd>> open_procs(const std::string& sub = "", Join join = Join::kAll) const;
+  // The cgroup2 directory (v2 and hybrid) for clone3(CLONE_INTO_CGROUP), which needs no lock; an
+  // invalid Fd on pure v1.
+  [[nodiscard]] Result<Fd> open_into(const std::string& sub = "") const;
 
+  // Changes the limits of a living group. A limit whose controller this host lacks is
+  // Code::kUnsupported and names it. 0 means "leave it" for shares, weights, period, quota, memory
+  // sizes and class ids, as engines send it.
   Status apply(const CgroupLimits& limits);
+  // Returns when every task is frozen. Code::kUnsupported without a freezer.
   Status freeze();
   Status thaw();
+  // Whether this very group was frozen: one whose ancestor is frozen is not paused.
   [[nodiscard]] Result<bool> frozen() const;
   // Every process in the group and below, as the caller's pid namespace numbers them.
   [[nodiscard]] Result<std::vector<pid_t>> processes() const;
@@ -115,6 +129,8 @@ class Cgroup {
   Status remove();
 
  private:
+  explicit Cgroup(CgroupLocation location) : location_(std::move(location)) {}
+
   CgroupLocation location_;
 };
 

@@ -3,6 +3,7 @@
 // to stop a container would be worse than a gap, and the gap itself is recorded later).
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -12,23 +13,38 @@
 
 namespace gabion::audit {
 
+inline constexpr const char* kDefaultLog = "/var/log/gabion/audit.jsonl";
+// Where events that could not be logged are noted until the log takes lines again: a tmpfs, so that
+// a full disk does not take the note as well.
+inline constexpr const char* kGapDirectory = "/run/gabion/gaps";
+
 class Log {
  public:
   // Opens (and makes: 0600, parent 0700) the file. Refuses a symbolic link, a file not owned by
   // root or one that others may write.
-  static Result<Log> open(const std::string& path);
+  static Result<Log> open(const std::string& path, const std::string& gap_directory = kGapDirectory);
   // Writes nothing: `explain`, `policy check`, unit tests.
   static Log disabled();
+  // A log that could not be opened, for kill and delete: every append fails with `why` and notes
+  // the gap.
+  static Log failed(const std::string& path, Error why, const std::string& gap_directory = kGapDirectory);
 
   // One O_APPEND write(2) under flock(2): lines of concurrent processes never mix, and a torn tail
-  // left by a killed writer is closed off first.
+  // left by a killed writer is closed off first. Waits at most 2 s for the lock. A file rotated away
+  // under a long-lived process is noticed and the new one used.
   Status append(const Record& record);
 
  private:
   Log() = default;
+  Status append_line(const Record& record);
+  Status lock();
+  void note_gap(const Record& record) const;
+
   std::string path_;
+  std::string gap_path_;
   Fd fd_;
   bool disabled_ = false;
+  std::optional<Error> failure_;
 };
 
 }  // namespace gabion::audit

@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -13,12 +14,17 @@
 
 namespace gabion::audit {
 
-struct Actor {  // who called the runtime
-  uint32_t uid = 0;
+// The longest line the log holds, its newline included. A reader may rely on it.
+inline constexpr size_t kMaxLine = size_t{64} << 10;
+
+struct Actor {             // who called the runtime
+  uint32_t uid = 0;        // real uid of this process
   uint32_t login_uid = 0;  // 4294967295: unset
-  pid_t pid = 0;
-  std::string exe;
-  std::vector<std::pair<pid_t, std::string>> parents;  // nearest first, at most 8
+  pid_t pid = 0;           // the calling process: our parent
+  std::string exe;         // its executable; "" when it is gone or in another pid namespace
+  // The caller's own ancestors and their command names, nearest first, at most 8. An engine's daemon
+  // loses the login uid (it was never logged in); the chain says through which daemon a request came.
+  std::vector<std::pair<pid_t, std::string>> parents;
 };
 Actor current_actor();  // this process; reads /proc
 
@@ -29,14 +35,21 @@ struct Record {
   std::string container;  // id
   std::string bundle;
   std::string config_sha256;
-  std::string policy;         // name of the policy, e.g. "restricted"
+  std::string policy;  // name of the policy, e.g. "restricted"
   std::string policy_sha256;
-  std::string detail;         // one short text: signal, resources, ...
+  std::string detail;  // one short text: signal, resources, ...
   std::vector<std::string> argv;
   std::vector<policy::Decision> decisions;
+  size_t argv_omitted = 0;       // entries left out of `argv` and `decisions`: format_line cuts
+  size_t decisions_omitted = 0;  // them to hold a line within kMaxLine
 };
 
-// The line's object, time and actor included; no newline. Field order is stable.
+// The line's object, time and actor included; no newline. Field order is stable, and `seq` is the
+// last field: what chains lines to each other ("prev", "mac") will follow it.
 json::Value write_record(const Record& record, const Actor& actor, uint64_t seq);
+
+// The line itself, newline included: always whole, valid UTF-8 and at most kMaxLine bytes long,
+// whatever the record holds. Long texts are cut and lists shortened, with a count of what went.
+std::string format_line(const Record& record, const Actor& actor, uint64_t seq);
 
 }  // namespace gabion::audit

@@ -195,8 +195,8 @@ void Log::note_gap(const Record& record) const {
   if (!fd.ok()) return;
   struct stat info {};
   if (::fstat(fd->get(), &info) != 0 || info.st_size > static_cast<off_t>(kMaxGapBytes)) return;
-  (void)write_all(
-      fd->get(), concat({now_rfc3339(), " ", record.event, " ", record.container, " ", record.detail, "; "}));
+  (void)write_all(fd->get(), concat({now_rfc3339(), " ", record.event, " ", record.container, " ",
+                                     std::string_view(record.detail).substr(0, 200), "; "}));
 }
 
 }  // namespace gabion::audit

@@ -1,9 +1,10 @@
-// A range of host ids for each container, from the node's range, without a daemon or a lock.
+// A range of host ids for each container, from the node's range, without a daemon.
 //
 // One slot = one symbolic link /run/gabion/ids/<first id> whose target is the owner's state
 // directory. symlink(2) fails with EEXIST when the slot is taken, so two racing creators cannot
 // share one; a link whose target is gone belongs to a container whose creator was killed, and is
-// taken over (rename of a fresh link over it, then re-read, decides the race).
+// taken over. Only that and the release need a short lock: a rename alone would let two creators
+// that saw the same dead owner both win.
 #pragma once
 
 #include <cstdint>

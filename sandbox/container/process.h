@@ -18,7 +18,7 @@ class Process {
 
   [[nodiscard]] pid_t pid() const { return pid_; }
   [[nodiscard]] int pidfd() const { return pidfd_.get(); }
-  Status signal(int number) const;                      // pidfd_send_signal(2)
+  Status signal(int number) const;                             // pidfd_send_signal(2)
   [[nodiscard]] Result<bool> wait_exit(int timeout_ms) const;  // true: exited; -1 waits for ever
 
  private:

@@ -36,7 +36,7 @@ struct State {
   std::string policy;             // name of the policy it was hardened with
   policy::Controls controls;
   std::vector<std::pair<std::string, std::string>> annotations;
-  oci::Hooks hooks;               // poststart and poststop, as hardened
+  oci::Hooks hooks;  // poststart and poststop, as hardened
 };
 
 json::Value write_state(const State& state);

@@ -1,7 +1,12 @@
 // The state directory: <root>/<id>/{state.json, config.json, seccomp.bpf, start.sock, lock}.
 //
 // mkdir(2) of <root>/<id> is what reserves an id: exactly one of two racing creators wins. Every
-// operation that changes a container holds its lock. Nothing here kills or unmounts.
+// operation that changes a container holds its lock. Nothing here kills or unmounts. A directory
+// without the lock file belongs to another runtime (Docker gives all of them one --root) and reads
+// as absent.
+//
+// A lock lasts while any copy of its descriptor is open: a child that does not execve(2) at once
+// must close it, or a killed creator seems to be alive.
 #pragma once
 
 #include <string>

@@ -27,17 +27,21 @@ Result<Fd> open_path(const std::string& path, int flags, mode_t mode) {
   return open_at(AT_FDCWD, path, flags, mode);
 }
 
-Result<Fd> open_in_root(int root, std::string_view path, int flags, mode_t mode) {
+Result<Fd> open_in_root(int root, std::string_view path, int flags, Links links) {
   const std::string text(path.empty() ? std::string_view(".") : path);
   open_how how{};
   how.flags = static_cast<uint64_t>(static_cast<unsigned>(flags)) | O_CLOEXEC;
-  how.mode = (flags & (O_CREAT | O_TMPFILE)) != 0 ? mode : 0;
   how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
+  if (links == Links::kNone) how.resolve |= RESOLVE_NO_SYMLINKS;
   // EAGAIN: a rename or mount elsewhere raced with a ".." step; openat2(2) asks for a retry. The
   // bound keeps a hostile peer that renames in a loop from holding the runtime for ever.
   for (int attempt = 0; attempt < 1024; ++attempt) {
     const long fd = ::syscall(SYS_openat2, root, text.c_str(), &how, sizeof(how));
     if (fd >= 0) return Fd(static_cast<int>(fd));
+    if (errno == ELOOP && links == Links::kNone) {
+      return make_error(Code::kInvalid, concat({text, " must be an ordinary file or directory: the root filesystem "
+                                                "has a symbolic link in its place"}));
+    }
     if (errno != EINTR && errno != EAGAIN) return sys_error(concat({"open ", text, " in the root filesystem"}));
   }
   return sys_error(concat({"open ", text, " in the root filesystem: it keeps changing"}), EAGAIN);
@@ -75,9 +79,9 @@ Status check_kind(int fd, std::string_view path, NodeKind kind) {
 
 }  // namespace
 
-Result<Fd> make_in_root(int root, std::string_view path, NodeKind kind) {
+Result<Fd> make_in_root(int root, std::string_view path, NodeKind kind, Links links) {
   // The common case, everything present, is one system call.
-  Result<Fd> whole = open_in_root(root, path, O_PATH);
+  Result<Fd> whole = open_in_root(root, path, O_PATH, links);
   if (whole.ok()) {
     TRY(check_kind(whole->get(), path, kind));
     return whole;
@@ -93,14 +97,14 @@ Result<Fd> make_in_root(int root, std::string_view path, NodeKind kind) {
     const std::string name(parts[i]);
     const std::string next = join_path(done, name);
     // Resolve the whole prefix again in the root: a link at this step may point anywhere inside it.
-    Result<Fd> step = open_in_root(root, next, last ? O_PATH : (O_PATH | O_DIRECTORY));
+    Result<Fd> step = open_in_root(root, next, last ? O_PATH : (O_PATH | O_DIRECTORY), links);
     if (!step.ok() && step.error().sys_errno == ENOENT) {
       if (last && kind == NodeKind::kFile) {
         TRY(make_file_at(dir.get(), name));
       } else {
         TRY(make_directory_at(dir.get(), name));
       }
-      step = open_in_root(root, next, last ? O_PATH : (O_PATH | O_DIRECTORY));
+      step = open_in_root(root, next, last ? O_PATH : (O_PATH | O_DIRECTORY), links);
     }
     if (!step.ok()) return std::move(step).error().wrap(concat({"make mount destination ", path}));
     dir = std::move(step).value();

@@ -19,15 +19,20 @@ namespace gabion {
 Result<Fd> open_path(const std::string& path, int flags, mode_t mode = 0);
 Result<Fd> open_at(int dir, const std::string& path, int flags, mode_t mode = 0);
 
+enum class Links {
+  kInside,  // followed, but never out of the root
+  kNone,    // any symbolic link on the way is ELOOP: for /proc, /sys and /dev, whose place is fixed
+};
+
 // Resolves `path` inside the tree at `root`, symbolic links included, "/" being `root`.
-Result<Fd> open_in_root(int root, std::string_view path, int flags, mode_t mode = 0);
+Result<Fd> open_in_root(int root, std::string_view path, int flags, Links links = Links::kInside);
 
 enum class NodeKind { kDirectory, kFile };
 
 // An O_PATH descriptor of `path` inside `root`; what is missing is made, directories 0755 and the
 // last part a directory or an empty 0644 file. Existing symbolic links on the way are resolved
 // inside the root; a last part of the other kind is an error.
-Result<Fd> make_in_root(int root, std::string_view path, NodeKind kind);
+Result<Fd> make_in_root(int root, std::string_view path, NodeKind kind, Links links = Links::kInside);
 
 // The path a descriptor stands for now (/proc/self/fd/N), for messages and decisions only.
 Result<std::string> path_of(int fd);

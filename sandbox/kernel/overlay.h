@@ -1,0 +1,49 @@
+// An engine's overlay mount, taken apart and rebuilt from idmapped layers: overlayfs itself cannot
+// be idmapped (EINVAL), its layers can.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/result.h"
+
+namespace gabion::kernel {
+
+struct OverlayLayout {
+  std::vector<std::string> lower;  // top first
+  std::string upper;               // "": a read-only overlay
+  std::string work;
+};
+
+// From a mountinfo super-options field ("rw,lowerdir=/a:/b,upperdir=/u,workdir=/w"): \ooo escapes of
+// mountinfo and \: of overlayfs undone. Pure.
+Result<OverlayLayout> parse_overlay_options(std::string_view options);
+
+// The layout of the overlay mounted at `fd`; relative layers (Docker, when its option string grows
+// beyond a page) are below `relative_base`.
+Result<OverlayLayout> overlay_layout(int fd, const std::string& relative_base);
+
+// Detached copies of the layers' mounts: made once, in the caller's mount namespace.
+struct OverlayLayers {
+  std::vector<Fd> lower;  // top first
+  Fd common;              // the parent directory of upper and work, when writable
+  std::string upper_name;
+  std::string work_name;
+};
+Result<OverlayLayers> open_layers(const OverlayLayout& layout);
+
+// A detached, read-only overlay; an upper layer becomes the topmost lower. Needs Linux 6.15 for
+// detached layers.
+Result<Fd> build_read_only_overlay(const OverlayLayers& layers, int user_namespace);
+// A detached, writable overlay whose upper directory keeps unshifted ids on disk, so that the
+// container can be started again with another id range. Runs with fsuid = `root_uid`,
+// fsgid = `root_gid` (the container's root outside): overlayfs remembers the mounter's credentials
+// and would find its idmapped upper unmapped otherwise (EOVERFLOW, a silently read-only mount).
+Result<Fd> build_writable_overlay(const OverlayLayers& layers, int user_namespace, unsigned root_uid,
+                                  unsigned root_gid);
+// A detached overlay of one read-only directory below and one fresh directory above.
+Result<Fd> build_volatile_overlay(int lower, int upper, int work);
+
+}  // namespace gabion::kernel

@@ -1,0 +1,35 @@
+// The container's console: a pseudo-terminal of the container's own devpts instance.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <string>
+
+#include "base/fd.h"
+#include "base/result.h"
+
+namespace gabion::kernel {
+
+struct Terminal {
+  Fd master;
+  Fd slave;
+};
+
+// Opens a pair through `ptmx` (an O_PATH or open descriptor of the instance's ptmx). The slave comes
+// from TIOCGPTPEER, never from a path: a container cannot put another file in its place
+// (CVE-2025-52565, CVE-2016-2779).
+Result<Terminal> open_terminal(int devpts_root);
+Status resize_terminal(int terminal, uint16_t rows, uint16_t columns);
+
+// setsid(2), controlling terminal, descriptors 0, 1 and 2.
+Status adopt_terminal(int slave);
+
+// Sends `fd` over a connected unix socket with `name` as the message (runc's console socket).
+Status send_descriptor(int socket, int fd, const std::string& name);
+// Receives one descriptor; the message text is dropped.
+Result<Fd> receive_descriptor(int socket);
+// Connects to a unix stream socket; paths longer than sun_path go through a directory descriptor.
+Result<Fd> connect_unix(const std::string& path);
+
+}  // namespace gabion::kernel

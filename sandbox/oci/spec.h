@@ -157,7 +157,7 @@ struct Device {
 
 struct DeviceRule {  // linux.resources.devices
   bool allow = false;
-  std::string type;  // "" and "a": every kind
+  std::string type;              // "" and "a": every kind
   std::optional<int64_t> major;  // absent: every number
   std::optional<int64_t> minor;
   std::string access;  // some of "rwm"
@@ -179,7 +179,7 @@ struct MemoryResources {  // bytes; -1: unlimited
 
 struct CpuResources {
   std::optional<uint64_t> shares;
-  std::optional<int64_t> quota;   // microseconds; -1: unlimited
+  std::optional<int64_t> quota;    // microseconds; -1: unlimited
   std::optional<uint64_t> period;  // microseconds
   std::optional<uint64_t> burst;
   std::optional<int64_t> realtime_runtime;

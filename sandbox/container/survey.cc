@@ -1,0 +1,220 @@
+#include "container/survey.h"
+
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <linux/nsfs.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/sysinfo.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <optional>
+#include <string_view>
+
+#include "base/path.h"
+#include "base/text.h"
+#include "container/survey_engine.h"
+#include "container/survey_filesystem.h"
+#include "policy/sha256.h"
+
+namespace gabion::container {
+namespace {
+
+// An invalid Fd: there is no such file. Symbolic links are followed, magic ones too: the host's
+// paths are root's, and `/proc/<pid>/exe` is how Docker names its hook.
+Result<Fd> open_if_present(const std::string& path) {
+  Result<Fd> fd = open_path(path, O_PATH);
+  if (fd.ok()) return fd;
+  const int reason = fd.error().sys_errno;
+  if (reason == ENOENT || reason == ENOTDIR || reason == ELOOP || reason == ESRCH) return Fd();
+  return std::move(fd).error();
+}
+
+policy::SourceKind kind_of(mode_t mode) {
+  switch (mode & S_IFMT) {
+    case S_IFDIR:
+      return policy::SourceKind::kDirectory;
+    case S_IFSOCK:
+      return policy::SourceKind::kSocket;
+    case S_IFIFO:
+      return policy::SourceKind::kFifo;
+    case S_IFBLK:
+      return policy::SourceKind::kBlockDevice;
+    case S_IFCHR:
+      return policy::SourceKind::kCharDevice;
+    default:
+      return policy::SourceKind::kFile;
+  }
+}
+
+Status survey_source(const std::string& source, const std::string& bundle, Survey& survey) {
+  if (survey.facts.sources.contains(source)) return ok_status();
+  const std::string path = source.starts_with('/') ? source : join_path(bundle, source);
+  Fd fd = TRY_AT(open_if_present(path), concat({"mount source ", source}));
+  policy::SourceFact fact;
+  fact.resolved = source;
+  if (fd.valid()) {
+    struct stat info {};
+    if (::fstat(fd.get(), &info) != 0) return sys_error(concat({"stat ", path}));
+    fact.resolved = TRY(path_of(fd.get()));
+    fact.kind = kind_of(info.st_mode);
+    fact.filesystem = filesystem_name(fd.get());
+    survey.sources.emplace(source, std::move(fd));
+  }
+  survey.facts.sources.emplace(source, std::move(fact));
+  return ok_status();
+}
+
+// Every directory above `path` is root's and writable by no one else: nobody but root can put
+// another file in its place.
+bool has_trusted_parents(const std::string& path) {
+  for (size_t slash = path.rfind('/'); slash != std::string::npos;
+       slash = slash == 0 ? std::string::npos : path.rfind('/', slash - 1)) {
+    const std::string directory = slash == 0 ? "/" : path.substr(0, slash);
+    struct stat info {};
+    if (::stat(directory.c_str(), &info) != 0 || info.st_uid != 0 || (info.st_mode & 022) != 0) return false;
+  }
+  return true;
+}
+
+bool is_pinned(const policy::Policy& policy, const std::string& resolved) {
+  return std::any_of(policy.hooks.begin(), policy.hooks.end(), [&](const policy::HookGrant& grant) {
+    if (grant.sha256.empty()) return false;
+    return grant.paths.empty() ||
+           std::any_of(grant.paths.begin(), grant.paths.end(),
+                       [&](const std::string& path) { return glob_match(path, resolved); });
+  });
+}
+
+Result<std::string> hash_file(int path_fd, off_t size) {
+  // An O_PATH descriptor cannot be read; its magic link reopens the very same file.
+  const Fd fd = TRY(open_path(concat({"/proc/self/fd/", std::to_string(path_fd)}), O_RDONLY));
+  if (size == 0) return policy::sha256_hex("");
+  const size_t length = static_cast<size_t>(size);
+  void* data = ::mmap(nullptr, length, PROT_READ, MAP_PRIVATE, fd.get(), 0);
+  if (data == MAP_FAILED) return sys_error("mmap");
+  std::string digest = policy::sha256_hex(std::string_view(static_cast<const char*>(data), length));
+  (void)::munmap(data, length);
+  return digest;
+}
+
+Status survey_hook(const oci::Hook& hook, const policy::Policy& policy, Survey& survey) {
+  if (survey.facts.hooks.contains(hook.path)) return ok_status();
+  Fd fd = TRY_AT(open_if_present(hook.path), concat({"hook ", hook.path}));
+  policy::HookFact fact;
+  fact.resolved = hook.path;
+  if (fd.valid()) {
+    struct stat info {};
+    if (::fstat(fd.get(), &info) != 0) return sys_error(concat({"stat ", hook.path}));
+    fact.resolved = TRY(path_of(fd.get()));
+    fact.found = S_ISREG(info.st_mode);
+    fact.uid = info.st_uid;
+    fact.mode = info.st_mode & 07777;
+    fact.trusted_parents = has_trusted_parents(fact.resolved);
+    if (fact.found && is_pinned(policy, fact.resolved)) {
+      fact.sha256 = TRY_AT(hash_file(fd.get(), info.st_size), concat({"hash hook ", hook.path}));
+    }
+    if (fact.found) survey.hooks.emplace(hook.path, std::move(fd));
+  }
+  survey.facts.hooks.emplace(hook.path, std::move(fact));
+  return ok_status();
+}
+
+struct NamespaceKind {
+  oci::NamespaceType type;
+  int flag;
+  const char* name;  // below /proc/PID/ns
+};
+
+constexpr NamespaceKind kNamespaceKinds[] = {
+    {oci::NamespaceType::kPid, CLONE_NEWPID, "pid"},
+    {oci::NamespaceType::kNetwork, CLONE_NEWNET, "net"},
+    {oci::NamespaceType::kMount, CLONE_NEWNS, "mnt"},
+    {oci::NamespaceType::kIpc, CLONE_NEWIPC, "ipc"},
+    {oci::NamespaceType::kUts, CLONE_NEWUTS, "uts"},
+    {oci::NamespaceType::kUser, CLONE_NEWUSER, "user"},
+    {oci::NamespaceType::kCgroup, CLONE_NEWCGROUP, "cgroup"},
+    {oci::NamespaceType::kTime, CLONE_NEWTIME, "time"},
+};
+
+bool is_own_namespace(const struct stat& info, const char* name) {
+  struct stat own {};
+  return ::stat(concat({"/proc/self/ns/", name}).c_str(), &own) == 0 && own.st_ino == info.st_ino &&
+         own.st_dev == info.st_dev;
+}
+
+Status survey_namespace(const oci::Namespace& entry, Survey& survey) {
+  const auto* kind = std::find_if(std::begin(kNamespaceKinds), std::end(kNamespaceKinds),
+                                  [&](const NamespaceKind& known) { return known.type == entry.type; });
+  const std::string what = concat({kind->name, " namespace ", entry.path});
+  const Fd path_fd = TRY_AT(open_if_present(entry.path), what);
+  policy::NamespaceFact fact;
+  if (path_fd.valid()) {
+    // Looked at before it is opened for reading: opening a FIFO or a device would have effects.
+    struct statfs filesystem {};
+    struct stat info {};
+    if (::fstatfs(path_fd.get(), &filesystem) != 0 || ::fstat(path_fd.get(), &info) != 0)
+      return sys_error(what);
+    if (static_cast<uint32_t>(filesystem.f_type) != NSFS_MAGIC) {
+      return make_error(Code::kInvalid, concat({what, " is not a namespace"}));
+    }
+    Fd fd = TRY_AT(open_path(concat({"/proc/self/fd/", std::to_string(path_fd.get())}), O_RDONLY), what);
+    if (::ioctl(fd.get(), NS_GET_NSTYPE) != kind->flag) {
+      return make_error(Code::kInvalid, concat({what, " is a namespace of another type"}));
+    }
+    fact.found = true;
+    fact.is_host = is_own_namespace(info, kind->name);
+    survey.namespaces.emplace(entry.path, std::move(fd));
+  }
+  survey.facts.namespaces.emplace(entry.path, fact);
+  return ok_status();
+}
+
+bool has_option(const oci::Mount& mount, std::string_view option) {
+  return std::find(mount.options.begin(), mount.options.end(), option) != mount.options.end();
+}
+
+}  // namespace
+
+bool is_bind(const oci::Mount& mount) {
+  if (mount.source.empty()) return false;
+  if (mount.type == "bind" || has_option(mount, "bind") || has_option(mount, "rbind")) return true;
+  return mount.type.empty() || mount.type == "none";
+}
+
+policy::HostFacts survey_host(const std::string& state_root) {
+  policy::HostFacts facts;
+#if defined(__aarch64__)
+  facts.native_arch = "SCMP_ARCH_AARCH64";
+#elif defined(__riscv)
+  facts.native_arch = "SCMP_ARCH_RISCV64";
+#endif
+  struct sysinfo info {};
+  if (::sysinfo(&info) == 0) facts.memory_bytes = uint64_t{info.totalram} * info.mem_unit;
+  facts.engine = calling_engine(state_root);
+  return facts;
+}
+
+Result<Survey> survey(const oci::Spec& spec, const policy::Policy& policy, const std::string& bundle,
+                      const std::string& state_root) {
+  Survey survey;
+  survey.facts = survey_host(state_root);
+  survey.facts.bundle = bundle;
+  for (const oci::Mount& mount : spec.mounts) {
+    if (is_bind(mount)) TRY(survey_source(mount.source, bundle, survey));
+  }
+  for (const auto* hooks : {&spec.hooks.prestart, &spec.hooks.create_runtime, &spec.hooks.create_container,
+                            &spec.hooks.poststart, &spec.hooks.poststop}) {
+    for (const oci::Hook& hook : *hooks) TRY(survey_hook(hook, policy, survey));
+  }
+  for (const oci::Namespace& entry : spec.linux_.namespaces) {
+    if (!entry.path.empty()) TRY(survey_namespace(entry, survey));
+  }
+  return survey;
+}
+
+}  // namespace gabion::container

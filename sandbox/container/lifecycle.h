@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "audit/record.h"
 #include "container/container.h"
@@ -18,27 +19,33 @@ struct Live {
   State state;
   ContainerStatus status = ContainerStatus::kStopped;
   std::optional<Process> init;  // absent: no process, or gone
-  bool creator_gone = false;    // phase kCreating, and nobody holds the lock
 };
 
 // Reads the state and asks the kernel for the rest. `locked`: the caller holds the container's
-// lock, so a creator can no longer be at work.
-Result<Live> inspect(const Host& host, const Store& store, const std::string& id, bool locked);
+// lock, so a container still in phase kCreating has lost its creator, and counts as stopped.
+Result<Live> inspect(const Store& store, const std::string& id, bool locked);
 
 Info info_of(const Live& live, const Store& store);
 
-// "container.<operation>" with the container's and the policy's names.
+// Outcome "allow", with the container's and the policy's names.
 audit::Record audit_record(const Host& host, std::string event, const State& state);
 
-// Refused by policy: the record first, then the error with every reason.
+// Writes the record; an error means that the operation must not happen.
+Status append_audit(const Host& host, const audit::Record& record);
+
+// For kill and delete: stopping a container is never refused for want of a log.
+void append_audit_or_debug(const Host& host, const audit::Record& record);
+
+// Policy says no: `record` is written as "policy.deny" with every decision; the error has the reasons.
 Error refuse(const Host& host, audit::Record record, const std::vector<policy::Decision>& decisions);
 
-// Kills what is left of a container and forgets it: processes, cgroup, id range, directory; runs
-// the poststop hooks. The caller holds the lock. Every step is safe to repeat after a kill.
+void debug(const Host& host, std::string_view text);
+
+// Ends what is left of a container and forgets it: processes, cgroup, id range, poststop hooks,
+// directory. The caller holds the lock. Every step may be repeated after a kill half-way.
 Status destroy(const Host& host, const Store& store, const Live& live);
 
-inline bool has_cgroup(const Host& host, const State& state) {
-  return !host.no_cgroups && !state.cgroup.directories.empty();
-}
+// False: it was created with cgroups disabled.
+inline bool has_cgroup(const State& state) { return !state.cgroup.directories.empty(); }
 
 }  // namespace gabion::container

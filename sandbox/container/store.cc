@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -66,19 +67,6 @@ bool is_same_file(const std::string& path, int fd) {
   struct stat opened {};
   return ::lstat(path.c_str(), &named) == 0 && ::fstat(fd, &opened) == 0 && named.st_ino == opened.st_ino &&
          named.st_dev == opened.st_dev;
-}
-
-// What a killed process left on its way through erase().
-void sweep(const std::string& root) {
-  DIR* stream = ::opendir(root.c_str());
-  if (stream == nullptr) return;
-  std::vector<std::string> left;
-  while (const dirent* entry = ::readdir(stream)) {
-    if (entry->d_name[0] == kErased) left.push_back(join_path(root, entry->d_name));
-  }
-  (void)::closedir(stream);
-  // Another process may be removing the same one: either finishes it.
-  for (const std::string& path : left) (void)remove_tree(path);
 }
 
 }  // namespace
@@ -148,6 +136,20 @@ Result<Fd> Store::lock(const std::string& id) const {
   return held;
 }
 
+Result<bool> Store::is_locked(const std::string& id) const {
+  TRY(check_id(id));
+  const Fd dir = TRY(open_container(directory(id)));
+  const Result<Fd> file = open_at(dir.get(), kLockFile, O_RDONLY | O_NOFOLLOW);
+  if (!file.ok() && file.error().code == Code::kNotFound) return false;
+  if (!file.ok()) return file.error();
+  // Shared, so that two who look do not take each other for a creator.
+  while (::flock(file->get(), LOCK_SH | LOCK_NB) != 0) {
+    if (errno == EWOULDBLOCK) return true;
+    if (errno != EINTR) return sys_error(concat({"lock ", directory(id)}));
+  }
+  return false;
+}
+
 Result<State> Store::load(const std::string& id) const {
   TRY(check_id(id));
   const Fd dir = TRY(open_container(directory(id)));
@@ -209,10 +211,24 @@ Status Store::erase(const std::string& id) const {
   if (present && ::rename(path.c_str(), aside.c_str()) != 0 && errno != ENOENT) {
     return sys_error(concat({"remove ", path}));
   }
-  sweep(root_);
-  struct stat info {};
-  if (::lstat(aside.c_str(), &info) == 0) return remove_tree(aside);  // says why sweep could not
-  return ok_status();
+  return erase_leftovers();
+}
+
+Status Store::erase_leftovers() const {
+  DIR* stream = ::opendir(root_.c_str());
+  if (stream == nullptr) return sys_error(concat({"open ", root_}));
+  std::vector<std::string> left;
+  while (const dirent* entry = ::readdir(stream)) {
+    if (entry->d_name[0] == kErased) left.push_back(join_path(root_, entry->d_name));
+  }
+  (void)::closedir(stream);
+  Status status = ok_status();
+  for (const std::string& path : left) {
+    // Another process may be removing the same one: whoever comes last finds nothing, which is fine.
+    Status removed = remove_tree(path);
+    if (!removed.ok() && removed.error().code != Code::kNotFound) status = std::move(removed);
+  }
+  return status;
 }
 
 Reservation::Reservation(const Store* store, std::string id, Fd lock)

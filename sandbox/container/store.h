@@ -42,6 +42,8 @@ class Store {
 
   // Held for the duration of an operation; at most 10 s wait.
   Result<Fd> lock(const std::string& id) const;
+  // Whether another descriptor holds it now: a look, not a promise.
+  Result<bool> is_locked(const std::string& id) const;
 
   // Small files beside the state; atomic, 0600.
   Status write_entry(const std::string& id, const std::string& name, std::string_view data) const;
@@ -50,6 +52,8 @@ class Store {
   // Forgets the container: renames the directory aside first, so that a half-removed one never
   // looks like a container. Absent is fine.
   Status erase(const std::string& id) const;
+  // What erase() of a killed process left, of any container.
+  Status erase_leftovers() const;
 
  private:
   std::string root_;

@@ -1,0 +1,75 @@
+// pause, resume and update. Each holds the lock, checks the status in runc's words, and is audited
+// before it happens.
+#include <utility>
+#include <variant>
+
+#include "base/json.h"
+#include "base/text.h"
+#include "container/lifecycle.h"
+#include "container/limits_of.h"
+#include "container/survey.h"
+#include "oci/check.h"
+#include "oci/writer.h"
+
+namespace gabion::container {
+namespace {
+
+Status require_cgroup(const State& state, std::string_view what) {
+  if (has_cgroup(state)) return ok_status();
+  return make_error(Code::kUnsupported, concat({"cannot ", what, " container ", state.id,
+                                                ": it was created with cgroups disabled"}));
+}
+
+}  // namespace
+
+Status pause(const Host& host, const std::string& id) {
+  const Store store = TRY(Store::open(host.root));
+  const Fd lock = TRY(store.lock(id));
+  const Live live = TRY(inspect(store, id, true));
+  if (live.status != ContainerStatus::kRunning && live.status != ContainerStatus::kCreated) {
+    return make_error(Code::kWrongState, "container not running");
+  }
+  TRY(require_cgroup(live.state, "pause"));
+  TRY(append_audit(host, audit_record(host, "container.pause", live.state)));
+  kernel::Cgroup cgroup = kernel::Cgroup::open(live.state.cgroup);
+  Status frozen = cgroup.freeze();
+  // Half-frozen is neither running nor paused. The first error is the one to report.
+  if (!frozen.ok()) (void)cgroup.thaw();
+  return frozen;
+}
+
+Status resume(const Host& host, const std::string& id) {
+  const Store store = TRY(Store::open(host.root));
+  const Fd lock = TRY(store.lock(id));
+  const Live live = TRY(inspect(store, id, true));
+  if (live.status != ContainerStatus::kPaused) return make_error(Code::kWrongState, "container not paused");
+  TRY(append_audit(host, audit_record(host, "container.resume", live.state)));
+  return kernel::Cgroup::open(live.state.cgroup).thaw();
+}
+
+Status update(const Host& host, const std::string& id, const oci::Resources& resources) {
+  TRY(oci::check_resources(resources));
+  const Store store = TRY(Store::open(host.root));
+  const Fd lock = TRY(store.lock(id));
+  const Live live = TRY(inspect(store, id, true));
+  if (live.status == ContainerStatus::kStopped) return make_error(Code::kWrongState, "container not running");
+  TRY(require_cgroup(live.state, "update"));
+
+  audit::Record record = audit_record(host, "container.update", live.state);
+  const auto verdict = policy::harden_resources(resources, *host.policy, survey_host(host.root));
+  if (const auto* refusal = std::get_if<policy::Refusal>(&verdict)) {
+    return refuse(host, std::move(record), refusal->decisions);
+  }
+  const auto& hardened = std::get<policy::HardenedResources>(verdict);
+  record.decisions = hardened.decisions();
+  record.detail = json::write(oci::write_resources(hardened.resources()));
+  TRY(append_audit(host, record));
+
+  TRY(kernel::Cgroup::open(live.state.cgroup).apply(cgroup_limits(hardened.resources())));
+  oci::Spec spec = TRY(config(host, id));
+  spec.linux_.resources =
+      merge_resources(spec.linux_.resources.value_or(oci::Resources()), hardened.resources());
+  return store.write_entry(id, "config.json", json::write(oci::write_spec(spec)));
+}
+
+}  // namespace gabion::container

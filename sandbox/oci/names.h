@@ -75,9 +75,8 @@ inline constexpr auto kIoPriorityClasses =
 
 inline constexpr auto kPersonalityDomains = std::to_array<std::string_view>({"LINUX", "LINUX32"});
 
-inline constexpr auto kPropagations =
-    std::to_array<std::string_view>({"private", "rprivate", "rshared", "rslave", "shared", "slave",
-                                     "runbindable", "tmpcopyup", "unbindable"});
+inline constexpr auto kPropagations = std::to_array<std::string_view>(
+    {"private", "rprivate", "rshared", "rslave", "shared", "slave", "runbindable", "unbindable"});
 
 inline constexpr auto kMemoryPolicyModes = std::to_array<std::string_view>(
     {"MPOL_DEFAULT", "MPOL_BIND", "MPOL_INTERLEAVE", "MPOL_WEIGHTED_INTERLEAVE", "MPOL_PREFERRED",

@@ -1,0 +1,39 @@
+#include "base/text.h"
+#include "policy/reader.h"
+#include "shim/cli/command.h"
+
+namespace gabion::cli {
+
+namespace {
+
+Result<int> run_policy(const Context& /*context*/, const Arguments& arguments) {
+  const std::vector<std::string>& words = arguments.positional();
+  if (words[0] != "check") {
+    return make_error(Code::kInvalid,
+                      concat({"policy: unknown action \"", words[0], "\"; use: policy check FILE"}));
+  }
+  const policy::Policy policy = TRY(policy::load_policy(words[1]));
+  TRY(print(concat({printable(words[1]), ": valid\nname    ", printable(policy.name), "\nsha256  ",
+                    policy.sha256, "\n"})));
+  return 0;
+}
+
+}  // namespace
+
+constexpr Command kPolicy = {
+    .name = "policy",
+    .summary = "check a policy file",
+    .usage = "check FILE",
+    .description =
+        "   Exits 1, naming the place, when FILE is not a valid policy: an unknown key, a wrong type, a\n"
+        "   file that is not root's alone to write.\n",
+    .flags = {},
+    .order = Order::kFlagsAnywhere,
+    .min_arguments = 2,
+    .max_arguments = 2,
+    .run = run_policy,
+    .failure = nullptr,
+    .failure_code = 1,
+};
+
+}  // namespace gabion::cli

@@ -1,10 +1,6 @@
 #include "oci/check.h"
 
-#include <array>
-#include <utility>
-
 #include "oci/check_detail.h"
-#include "oci/names.h"
 
 namespace gabion::oci {
 

@@ -116,18 +116,6 @@ Status check_absolute(std::string_view name, const std::vector<std::string>& pat
   return ok_status();
 }
 
-Status check_memory_policy(const MemoryPolicy& policy) {
-  if (!names::contains(names::kMemoryPolicyModes, policy.mode)) {
-    return invalid("linux.memoryPolicy", "unknown mode " + quoted(policy.mode));
-  }
-  for (const std::string& flag : policy.flags) {
-    if (!names::contains(names::kMemoryPolicyFlags, flag)) {
-      return invalid("linux.memoryPolicy", "unknown flag " + quoted(flag));
-    }
-  }
-  return ok_status();
-}
-
 Status check_unsupported(const Linux& section) {
   if (section.has_intel_rdt) {
     return unsupported("linux.intelRdt", "Intel RDT is not supported; remove the field");
@@ -135,6 +123,9 @@ Status check_unsupported(const Linux& section) {
   if (!section.net_devices.empty()) {
     return unsupported("linux.netDevices",
                        "moving network devices into a container is not supported; remove the field");
+  }
+  if (section.memory_policy) {
+    return unsupported("linux.memoryPolicy", "NUMA memory policies are not supported; remove the field");
   }
   if (section.personality && !section.personality->flags.empty()) {
     return unsupported("linux.personality.flags", "the specification defines no flags; remove the field");
@@ -162,7 +153,6 @@ Status check_linux(const Spec& spec) {
   if (section.personality && !names::contains(names::kPersonalityDomains, section.personality->domain)) {
     return invalid("linux.personality", "unknown domain " + quoted(section.personality->domain));
   }
-  if (section.memory_policy) TRY(check_memory_policy(*section.memory_policy));
   if (section.seccomp) TRY(check_seccomp(*section.seccomp));
   if (section.resources) TRY(check_resources(*section.resources));
   return ok_status();

@@ -51,9 +51,6 @@ Status check_syscall(const Seccomp& seccomp, std::string_view path, const Seccom
 
 Status check_architectures(const std::vector<std::string>& architectures) {
   for (const std::string& name : architectures) {
-    if (names::contains(names::kSeccompForeignArchitectures, name)) {
-      return unsupported("linux.seccomp.architectures", name + " is not supported by this build");
-    }
     if (!names::contains(names::kSeccompArchitectures, name)) {
       return invalid(kPath, "string " + quoted(name) + " is not a valid arch for seccomp");
     }

@@ -106,9 +106,9 @@ Result<Fd> lock_file_at(int dir, const std::string& name, int timeout_ms) {
     if (errno == EINTR) continue;
     if (errno != EWOULDBLOCK) return sys_error(concat({"lock ", name}));
     if (waited_ns >= int64_t{timeout_ms} * 1'000'000) {
-      return sys_error(concat({"lock ", name, ": held by another process for ", std::to_string(timeout_ms),
-                               " ms"}),
-                       ETIMEDOUT);
+      return sys_error(
+          concat({"lock ", name, ": held by another process for ", std::to_string(timeout_ms), " ms"}),
+          ETIMEDOUT);
     }
     timespec nap{.tv_sec = 0, .tv_nsec = pause_ns};
     (void)::nanosleep(&nap, nullptr);

@@ -1,5 +1,6 @@
 #include "base/path.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <sys/stat.h>
@@ -8,7 +9,6 @@
 
 #include <climits>
 #include <cstring>
-#include <dirent.h>
 #include <vector>
 
 #include "base/text.h"
@@ -39,10 +39,12 @@ Result<Fd> open_in_root(int root, std::string_view path, int flags, Links links)
     const long fd = ::syscall(SYS_openat2, root, text.c_str(), &how, sizeof(how));
     if (fd >= 0) return Fd(static_cast<int>(fd));
     if (errno == ELOOP && links == Links::kNone) {
-      return make_error(Code::kInvalid, concat({text, " must be an ordinary file or directory: the root filesystem "
+      return make_error(Code::kInvalid, concat({text,
+                                                " must be an ordinary file or directory: the root filesystem "
                                                 "has a symbolic link in its place"}));
     }
-    if (errno != EINTR && errno != EAGAIN) return sys_error(concat({"open ", text, " in the root filesystem"}));
+    if (errno != EINTR && errno != EAGAIN)
+      return sys_error(concat({"open ", text, " in the root filesystem"}));
   }
   return sys_error(concat({"open ", text, " in the root filesystem: it keeps changing"}), EAGAIN);
 }

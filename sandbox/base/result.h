@@ -14,14 +14,14 @@ namespace gabion {
 
 // What a caller can do about an error; the exit code and the OCI error text derive from it.
 enum class Code {
-  kInternal,       // our own bug, or a kernel answer that no documentation allows
-  kInvalid,        // the caller's input (config.json, a flag, a policy file) is wrong
-  kUnsupported,    // asked for something this build or this kernel does not have
-  kRefused,        // policy says no
-  kNotFound,       // no such container, file or process
-  kExists,         // the container id is taken
-  kWrongState,     // the container is not in a status that allows the request
-  kSystem,         // a system call failed; `sys_errno` says how
+  kInternal,     // our own bug, or a kernel answer that no documentation allows
+  kInvalid,      // the caller's input (config.json, a flag, a policy file) is wrong
+  kUnsupported,  // asked for something this build or this kernel does not have
+  kRefused,      // policy says no
+  kNotFound,     // no such container, file or process
+  kExists,       // the container id is taken
+  kWrongState,   // the container is not in a status that allows the request
+  kSystem,       // a system call failed; `sys_errno` says how
 };
 
 struct Error {
@@ -47,8 +47,10 @@ template <typename T>
 class [[nodiscard]] Result {
  public:
   using value_type = T;
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}      // NOLINT(google-explicit-constructor)
-  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT(google-explicit-constructor)
+  Result(T value)
+      : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT(google-explicit-constructor)
+  Result(Error error)
+      : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT(google-explicit-constructor)
 
   [[nodiscard]] bool ok() const { return state_.index() == 0; }
   explicit operator bool() const { return ok(); }
@@ -75,17 +77,17 @@ inline Status ok_status() { return Unit{}; }
 // Evaluates to the value, or returns the error from the enclosing function. Use it only as a whole
 // initialiser or a whole statement: inside an aggregate's braces an early return leaks the members
 // already built (seen with GCC 12 and clang 14).
-#define TRY(expression)                                         \
-  __extension__({                                               \
-    auto try_result_ = (expression);                            \
+#define TRY(expression)                                           \
+  __extension__({                                                 \
+    auto try_result_ = (expression);                              \
     if (!try_result_.ok()) return std::move(try_result_).error(); \
-    std::move(try_result_).value();                             \
+    std::move(try_result_).value();                               \
   })
 
 // The same, with the place named: TRY_AT(open_rootfs(), "rootfs").
-#define TRY_AT(expression, prefix)                                           \
-  __extension__({                                                            \
-    auto try_result_ = (expression);                                         \
+#define TRY_AT(expression, prefix)                                             \
+  __extension__({                                                              \
+    auto try_result_ = (expression);                                           \
     if (!try_result_.ok()) return std::move(try_result_).error().wrap(prefix); \
-    std::move(try_result_).value();                                          \
+    std::move(try_result_).value();                                            \
   })

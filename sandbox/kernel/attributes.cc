@@ -20,14 +20,22 @@ struct NamedNumber {
 };
 
 constexpr NamedNumber kLimits[] = {
-    {"RLIMIT_AS", RLIMIT_AS},           {"RLIMIT_CORE", RLIMIT_CORE},
-    {"RLIMIT_CPU", RLIMIT_CPU},         {"RLIMIT_DATA", RLIMIT_DATA},
-    {"RLIMIT_FSIZE", RLIMIT_FSIZE},     {"RLIMIT_LOCKS", RLIMIT_LOCKS},
-    {"RLIMIT_MEMLOCK", RLIMIT_MEMLOCK}, {"RLIMIT_MSGQUEUE", RLIMIT_MSGQUEUE},
-    {"RLIMIT_NICE", RLIMIT_NICE},       {"RLIMIT_NOFILE", RLIMIT_NOFILE},
-    {"RLIMIT_NPROC", RLIMIT_NPROC},     {"RLIMIT_RSS", RLIMIT_RSS},
-    {"RLIMIT_RTPRIO", RLIMIT_RTPRIO},   {"RLIMIT_RTTIME", RLIMIT_RTTIME},
-    {"RLIMIT_SIGPENDING", RLIMIT_SIGPENDING}, {"RLIMIT_STACK", RLIMIT_STACK},
+    {"RLIMIT_AS", RLIMIT_AS},
+    {"RLIMIT_CORE", RLIMIT_CORE},
+    {"RLIMIT_CPU", RLIMIT_CPU},
+    {"RLIMIT_DATA", RLIMIT_DATA},
+    {"RLIMIT_FSIZE", RLIMIT_FSIZE},
+    {"RLIMIT_LOCKS", RLIMIT_LOCKS},
+    {"RLIMIT_MEMLOCK", RLIMIT_MEMLOCK},
+    {"RLIMIT_MSGQUEUE", RLIMIT_MSGQUEUE},
+    {"RLIMIT_NICE", RLIMIT_NICE},
+    {"RLIMIT_NOFILE", RLIMIT_NOFILE},
+    {"RLIMIT_NPROC", RLIMIT_NPROC},
+    {"RLIMIT_RSS", RLIMIT_RSS},
+    {"RLIMIT_RTPRIO", RLIMIT_RTPRIO},
+    {"RLIMIT_RTTIME", RLIMIT_RTTIME},
+    {"RLIMIT_SIGPENDING", RLIMIT_SIGPENDING},
+    {"RLIMIT_STACK", RLIMIT_STACK},
 };
 
 constexpr NamedNumber kPolicies[] = {
@@ -36,9 +44,9 @@ constexpr NamedNumber kPolicies[] = {
 };
 
 constexpr NamedNumber kFlags[] = {
-    {"SCHED_FLAG_RESET_ON_FORK", 0x01},   {"SCHED_FLAG_RECLAIM", 0x02},
-    {"SCHED_FLAG_DL_OVERRUN", 0x04},      {"SCHED_FLAG_KEEP_POLICY", 0x08},
-    {"SCHED_FLAG_KEEP_PARAMS", 0x10},     {"SCHED_FLAG_UTIL_CLAMP_MIN", 0x20},
+    {"SCHED_FLAG_RESET_ON_FORK", 0x01},  {"SCHED_FLAG_RECLAIM", 0x02},
+    {"SCHED_FLAG_DL_OVERRUN", 0x04},     {"SCHED_FLAG_KEEP_POLICY", 0x08},
+    {"SCHED_FLAG_KEEP_PARAMS", 0x10},    {"SCHED_FLAG_UTIL_CLAMP_MIN", 0x20},
     {"SCHED_FLAG_UTIL_CLAMP_MAX", 0x40},
 };
 
@@ -80,8 +88,8 @@ Status set_limits(const std::vector<Limit>& limits) {
     if (!number) return make_error(Code::kInvalid, concat({"unknown resource limit ", limit.name}));
     const rlimit64 value{.rlim_cur = limit.soft, .rlim_max = limit.hard};
     if (::prlimit64(0, static_cast<__rlimit_resource>(*number), &value, nullptr) != 0) {
-      return sys_error(concat({"set ", limit.name, " to ", std::to_string(limit.soft), ":",
-                               std::to_string(limit.hard)}));
+      return sys_error(
+          concat({"set ", limit.name, " to ", std::to_string(limit.soft), ":", std::to_string(limit.hard)}));
     }
   }
   return ok_status();
@@ -128,7 +136,8 @@ Status set_cpu_affinity(std::string_view cpus) {
     }
     for (uint64_t cpu = *first; cpu <= *last; ++cpu) CPU_SET(cpu, &set);
   }
-  if (::sched_setaffinity(0, sizeof(set), &set) != 0) return sys_error(concat({"set the CPU affinity to ", cpus}));
+  if (::sched_setaffinity(0, sizeof(set), &set) != 0)
+    return sys_error(concat({"set the CPU affinity to ", cpus}));
   return ok_status();
 }
 

@@ -12,7 +12,8 @@
 namespace gabion::kernel {
 
 Result<Fd> clone_tree(int fd, bool recursive) {
-  const unsigned flags = AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (recursive ? AT_RECURSIVE : 0U);
+  const unsigned flags =
+      AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (recursive ? AT_RECURSIVE : 0U);
   const int tree = ::open_tree(fd, "", flags);
   if (tree < 0) return sys_error("open_tree");
   return Fd(tree);
@@ -53,17 +54,17 @@ Result<Fd> new_filesystem(const std::string& type, const std::string& source,
                           const std::vector<FilesystemOption>& options, uint64_t attributes) {
   const Fd context(::fsopen(type.c_str(), FSOPEN_CLOEXEC));
   if (!context.valid()) return sys_error(concat({"filesystem ", type}));
-  if (!source.empty() &&
-      ::fsconfig(context.get(), FSCONFIG_SET_STRING, "source", source.c_str(), 0) != 0) {
+  if (!source.empty() && ::fsconfig(context.get(), FSCONFIG_SET_STRING, "source", source.c_str(), 0) != 0) {
     return context_error(context.get(), concat({type, ": source ", source}));
   }
   for (const FilesystemOption& option : options) {
     const int done =
-        option.flag ? ::fsconfig(context.get(), FSCONFIG_SET_FLAG, option.key.c_str(), nullptr, 0)
-                    : ::fsconfig(context.get(), FSCONFIG_SET_STRING, option.key.c_str(), option.value.c_str(), 0);
+        option.flag
+            ? ::fsconfig(context.get(), FSCONFIG_SET_FLAG, option.key.c_str(), nullptr, 0)
+            : ::fsconfig(context.get(), FSCONFIG_SET_STRING, option.key.c_str(), option.value.c_str(), 0);
     if (done != 0) {
-      return context_error(context.get(), concat({type, ": option ", option.key, option.flag ? "" : "=",
-                                                  option.value}));
+      return context_error(context.get(),
+                           concat({type, ": option ", option.key, option.flag ? "" : "=", option.value}));
     }
   }
   if (::fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0) {
@@ -96,8 +97,8 @@ Status idmap(int mount, int user_namespace, bool recursive) {
   const unsigned flags = AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0U);
   if (::mount_setattr(mount, "", flags, &request, sizeof(request)) == 0) return ok_status();
   if (errno == EINVAL) {
-    return sys_error(concat({"idmapped mount: the filesystem (", filesystem_name(mount),
-                             ") cannot shift ids on this kernel"}));
+    return sys_error(concat(
+        {"idmapped mount: the filesystem (", filesystem_name(mount), ") cannot shift ids on this kernel"}));
   }
   return sys_error("idmapped mount");
 }
@@ -113,30 +114,54 @@ std::string_view filesystem_name(int fd) {
   struct statfs info {};
   if (::fstatfs(fd, &info) != 0) return "";
   switch (static_cast<unsigned long>(info.f_type)) {
-    case EXT4_SUPER_MAGIC: return "ext4";
-    case OVERLAYFS_SUPER_MAGIC: return "overlay";
-    case TMPFS_MAGIC: return "tmpfs";
-    case RAMFS_MAGIC: return "ramfs";
-    case XFS_SUPER_MAGIC: return "xfs";
-    case BTRFS_SUPER_MAGIC: return "btrfs";
-    case F2FS_SUPER_MAGIC: return "f2fs";
-    case SQUASHFS_MAGIC: return "squashfs";
-    case EROFS_SUPER_MAGIC_V1: return "erofs";
-    case PROC_SUPER_MAGIC: return "proc";
-    case SYSFS_MAGIC: return "sysfs";
-    case CGROUP_SUPER_MAGIC: return "cgroup";
-    case CGROUP2_SUPER_MAGIC: return "cgroup2";
-    case DEVPTS_SUPER_MAGIC: return "devpts";
-    case DEBUGFS_MAGIC: return "debugfs";
-    case TRACEFS_MAGIC: return "tracefs";
-    case SECURITYFS_MAGIC: return "securityfs";
-    case BPF_FS_MAGIC: return "bpf";
-    case NSFS_MAGIC: return "nsfs";
-    case HUGETLBFS_MAGIC: return "hugetlbfs";
-    case NFS_SUPER_MAGIC: return "nfs";
-    case 0x19800202: return "mqueue";
-    case 0x65735546: return "fuse";
-    default: return "";
+    case EXT4_SUPER_MAGIC:
+      return "ext4";
+    case OVERLAYFS_SUPER_MAGIC:
+      return "overlay";
+    case TMPFS_MAGIC:
+      return "tmpfs";
+    case RAMFS_MAGIC:
+      return "ramfs";
+    case XFS_SUPER_MAGIC:
+      return "xfs";
+    case BTRFS_SUPER_MAGIC:
+      return "btrfs";
+    case F2FS_SUPER_MAGIC:
+      return "f2fs";
+    case SQUASHFS_MAGIC:
+      return "squashfs";
+    case EROFS_SUPER_MAGIC_V1:
+      return "erofs";
+    case PROC_SUPER_MAGIC:
+      return "proc";
+    case SYSFS_MAGIC:
+      return "sysfs";
+    case CGROUP_SUPER_MAGIC:
+      return "cgroup";
+    case CGROUP2_SUPER_MAGIC:
+      return "cgroup2";
+    case DEVPTS_SUPER_MAGIC:
+      return "devpts";
+    case DEBUGFS_MAGIC:
+      return "debugfs";
+    case TRACEFS_MAGIC:
+      return "tracefs";
+    case SECURITYFS_MAGIC:
+      return "securityfs";
+    case BPF_FS_MAGIC:
+      return "bpf";
+    case NSFS_MAGIC:
+      return "nsfs";
+    case HUGETLBFS_MAGIC:
+      return "hugetlbfs";
+    case NFS_SUPER_MAGIC:
+      return "nfs";
+    case 0x19800202:
+      return "mqueue";
+    case 0x65735546:
+      return "fuse";
+    default:
+      return "";
   }
 }
 

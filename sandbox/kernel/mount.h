@@ -18,7 +18,7 @@ namespace gabion::kernel {
 
 // mount_setattr(2)'s words, plus whether the tree below follows.
 struct MountAttributes {
-  uint64_t set = 0;          // MOUNT_ATTR_*
+  uint64_t set = 0;  // MOUNT_ATTR_*
   uint64_t clear = 0;
   uint64_t propagation = 0;  // MS_PRIVATE, MS_SLAVE, MS_SHARED, MS_UNBINDABLE or 0
   bool recursive = false;

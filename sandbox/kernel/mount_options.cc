@@ -37,8 +37,8 @@ struct AtimeWord {
   uint64_t value;
 };
 constexpr AtimeWord kAtimeWords[] = {
-    {"noatime", MOUNT_ATTR_NOATIME}, {"strictatime", MOUNT_ATTR_STRICTATIME},
-    {"relatime", MOUNT_ATTR_RELATIME}, {"atime", MOUNT_ATTR_RELATIME},
+    {"noatime", MOUNT_ATTR_NOATIME},        {"strictatime", MOUNT_ATTR_STRICTATIME},
+    {"relatime", MOUNT_ATTR_RELATIME},      {"atime", MOUNT_ATTR_RELATIME},
     {"norelatime", MOUNT_ATTR_STRICTATIME}, {"nostrictatime", MOUNT_ATTR_RELATIME},
 };
 
@@ -47,7 +47,10 @@ struct PropagationWord {
   uint64_t value;
 };
 constexpr PropagationWord kPropagationWords[] = {
-    {"private", MS_PRIVATE}, {"shared", MS_SHARED}, {"slave", MS_SLAVE}, {"unbindable", MS_UNBINDABLE},
+    {"private", MS_PRIVATE},
+    {"shared", MS_SHARED},
+    {"slave", MS_SLAVE},
+    {"unbindable", MS_UNBINDABLE},
 };
 
 bool apply_attribute(MountAttributes& attributes, std::string_view word) {
@@ -83,8 +86,9 @@ MountOptions parse_mount_options(const std::vector<std::string>& options) {
       parsed.idmap = true;
     } else if (word == "ridmap") {
       parsed.idmap = parsed.recursive_idmap = true;
-    } else if (word == "defaults" || word == "auto" || word == "noauto" || word == "user" || word == "nouser" ||
-               word == "_netdev" || word == "nofail" || word == "silent" || word == "loud") {
+    } else if (word == "defaults" || word == "auto" || word == "noauto" || word == "user" ||
+               word == "nouser" || word == "_netdev" || word == "nofail" || word == "silent" ||
+               word == "loud") {
       // fstab's words and no-ops of mount(8): nothing for the kernel.
     } else if (apply_attribute(parsed.attributes, word)) {
     } else if (word.size() > 1 && word[0] == 'r' && apply_attribute(parsed.recursive, word.substr(1))) {

@@ -30,7 +30,8 @@ Status bring_loopback_up() {
   if (::mnl_socket_sendto(socket.get(), header, header->nlmsg_len) < 0) return sys_error("loopback: send");
   const ssize_t size = ::mnl_socket_recvfrom(socket.get(), buffer, sizeof(buffer));
   if (size < 0) return sys_error("loopback: receive");
-  if (::mnl_cb_run(buffer, static_cast<size_t>(size), 1, ::mnl_socket_get_portid(socket.get()), nullptr, nullptr) < 0) {
+  if (::mnl_cb_run(buffer, static_cast<size_t>(size), 1, ::mnl_socket_get_portid(socket.get()), nullptr,
+                   nullptr) < 0) {
     return sys_error("loopback: set link up");
   }
   return ok_status();

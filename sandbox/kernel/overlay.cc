@@ -97,7 +97,8 @@ namespace {
 
 Result<unsigned long long> mount_id_of(int fd) {
   struct statx info {};
-  if (::statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &info) != 0) return sys_error("statx of the root filesystem");
+  if (::statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &info) != 0)
+    return sys_error("statx of the root filesystem");
   return static_cast<unsigned long long>(info.stx_mnt_id);
 }
 
@@ -142,7 +143,8 @@ Result<OverlayLayers> open_layers(const OverlayLayout& layout) {
                       concat({"overlay: the upper directory ", layout.upper, " and the work directory ",
                               layout.work, " must share their parent directory to be idmapped together"}));
   }
-  const Fd parent = TRY_AT(open_path(layout.upper.substr(0, upper_slash), O_PATH | O_DIRECTORY), "overlay upper");
+  const Fd parent =
+      TRY_AT(open_path(layout.upper.substr(0, upper_slash), O_PATH | O_DIRECTORY), "overlay upper");
   layers.common = TRY_AT(clone_tree(parent.get(), false), "overlay upper");
   layers.upper_name = layout.upper.substr(upper_slash + 1);
   layers.work_name = layout.work.substr(work_slash + 1);
@@ -228,7 +230,8 @@ Result<Fd> build_read_only_overlay(const OverlayLayers& layers, int user_namespa
 Result<Fd> build_writable_overlay(const OverlayLayers& layers, int user_namespace, unsigned root_uid,
                                   unsigned root_gid) {
   if (!layers.common.valid()) {
-    return make_error(Code::kInvalid, "a writable root was asked for, but the engine's overlay has no upper layer");
+    return make_error(Code::kInvalid,
+                      "a writable root was asked for, but the engine's overlay has no upper layer");
   }
   OverlayContext overlay = TRY(OverlayContext::open());
   TRY_AT(idmap(layers.common.get(), user_namespace, false), "overlay upper");

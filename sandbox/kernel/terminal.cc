@@ -19,7 +19,8 @@ Result<Terminal> open_terminal(int devpts_root) {
   struct statfs info {};
   if (::fstatfs(devpts_root, &info) != 0) return sys_error("console: statfs of /dev/pts");
   if (info.f_type != DEVPTS_SUPER_MAGIC) {
-    return make_error(Code::kInvalid, "console: /dev/pts is not a devpts filesystem; process.terminal needs one");
+    return make_error(Code::kInvalid,
+                      "console: /dev/pts is not a devpts filesystem; process.terminal needs one");
   }
   Terminal terminal;
   terminal.master = TRY_AT(open_at(devpts_root, "ptmx", O_RDWR | O_NOCTTY | O_NOFOLLOW), "console");

@@ -1,0 +1,71 @@
+// The conversation between the runtime (parent) and a process it is making (child).
+//
+//     parent                                   child
+//       │  clone3                                │
+//       │ ───────────────────────────────────▶   │  joins cgroups and namespaces, mounts
+//       │  kHooks   (only if the spec has some)  │
+//       │ ◀───────────────────────────────────   │
+//       │  runs prestart, createRuntime          │
+//       │  kContinue                             │
+//       │ ───────────────────────────────────▶   │  createContainer hooks, pivot_root, seals itself
+//       │  kReady | kError                       │
+//       │ ◀───────────────────────────────────   │
+//       │  writes the state and the pid file     │
+//       │  kCommit                               │
+//       │ ───────────────────────────────────▶   │  no longer dies with its parent
+//       │                                        │  waits for start
+//
+// A closed channel is an answer too: a child whose parent is gone before kCommit exits; a parent whose
+// child is gone reports that. SOCK_SEQPACKET keeps messages whole.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <utility>
+
+#include "base/fd.h"
+#include "base/result.h"
+
+namespace gabion::container {
+
+enum class MessageKind : int {
+  kPid = 1,  // a go-between tells the pid of the process it made
+  kHooks,
+  kContinue,
+  kReady,
+  kCommit,     // value 1: start at once (run), 0: wait for `start`
+  kExecuting,  // the last word before execve(2)
+  kError,
+};
+
+struct Message {
+  MessageKind kind = MessageKind::kError;
+  int value = 0;     // kPid: the pid; kError: errno; kCommit: see above
+  int code = 0;      // kError: gabion::Code
+  std::string text;  // kError: context
+};
+
+class Channel {
+ public:
+  static Result<std::pair<Channel, Channel>> pair();
+  explicit Channel(Fd socket) : socket_(std::move(socket)) {}
+  Channel() = default;
+
+  [[nodiscard]] Status send(const Message& message) const;
+  [[nodiscard]] Status send(MessageKind kind, int value = 0) const;
+  [[nodiscard]] Status send_error(const Error& error) const;
+
+  // Code::kNotFound when the other end is gone.
+  [[nodiscard]] Result<Message> receive() const;
+  // The message must be `kind`; a kError becomes its error.
+  [[nodiscard]] Result<Message> expect(MessageKind kind) const;
+
+  [[nodiscard]] int fd() const { return socket_.get(); }
+  void close() { socket_.reset(); }
+
+ private:
+  Fd socket_;
+};
+
+}  // namespace gabion::container

@@ -1,0 +1,215 @@
+// exec: another process in a running container, held to what the first one was.
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include <variant>
+
+#include "base/file.h"
+#include "base/path.h"
+#include "base/text.h"
+#include "container/become.h"
+#include "container/container.h"
+#include "container/foreground.h"
+#include "container/launch.h"
+#include "container/lifecycle.h"
+#include "container/plan.h"
+#include "container/spawn.h"
+#include "container/start_socket.h"
+#include "kernel/mount.h"
+#include "kernel/terminal.h"
+#include "oci/check.h"
+
+namespace gabion::container {
+
+namespace {
+
+constexpr int kNamespacesButUser =
+    CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
+
+struct ExecPlan {
+  ProcessPlan process;
+  NamespacePlan namespaces;  // `user` and the maps only
+  std::vector<Fd> cgroup_procs;
+  int init_pidfd = -1;
+  int console_socket = -1;
+};
+
+Result<Fd> exec_terminal(const ExecPlan& plan) {
+  const Fd devpts = TRY_AT(open_path("/dev/pts", O_PATH | O_DIRECTORY | O_NOFOLLOW), "console");
+  kernel::Terminal terminal = TRY(kernel::open_terminal(devpts.get()));
+  if (plan.process.rows != 0 || plan.process.columns != 0) {
+    TRY(kernel::resize_terminal(terminal.master.get(), plan.process.rows, plan.process.columns));
+  }
+  const uid_t uid = kernel::map_to_host(plan.namespaces.uids, plan.process.uid);
+  if (::fchown(terminal.slave.get(), uid, static_cast<gid_t>(-1)) != 0) return sys_error("console: chown");
+  TRY_AT(kernel::send_descriptor(plan.console_socket, terminal.master.get(), "/dev/pts/ptmx"),
+         "console socket");
+  return std::move(terminal.slave);
+}
+
+Result<std::string> prepare(const ExecPlan& plan) {
+  if (::setsid() < 0 && errno != EPERM) return sys_error("setsid");
+  // A private procfs of the container's pid namespace: the container's own /proc may be anything.
+  const Fd proc = TRY_AT(
+      kernel::new_filesystem("proc", "proc", {}, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC),
+      "private procfs");
+  Fd console;
+  if (plan.process.terminal) console = TRY(exec_terminal(plan));
+  TRY(set_privileged_attributes(plan.process, proc.get()));
+  if (console.valid()) {
+    TRY(kernel::adopt_terminal(console.get()));
+  } else {
+    TRY(give_stdio(plan.process, plan.namespaces));
+  }
+  TRY(take_identity(plan.process, plan.namespaces, proc.get()));
+  die_with_parent();
+  TRY(enter_working_directory(plan.process));
+  return find_executable(plan.process);
+}
+
+int exec_child(const ExecPlan& plan, Channel& channel) {
+  auto fail = [&](const Error& error) {
+    (void)channel.send_error(error);
+    return 1;
+  };
+  const Result<std::string> program = prepare(plan);
+  if (!program.ok()) return fail(program.error());
+  if (!channel.send(MessageKind::kReady).ok()) return 1;
+  if (!channel.expect(MessageKind::kCommit).ok()) return 1;
+  outlive_parent();
+  if (!channel.send(MessageKind::kExecuting).ok()) return 1;
+  return fail(execute(plan.process, *program));
+}
+
+// The pid namespace is only for children, so a go-between joins everything and makes the process as
+// the runtime's own child (CLONE_PARENT): the caller can wait for it, and it never is an orphan.
+Result<Child> spawn_exec(const ExecPlan& plan) {
+  return spawn_in(
+      [&]() -> Status {
+        for (const Fd& procs : plan.cgroup_procs)
+          TRY_AT(write_all(procs.get(), "0"), "join the container's cgroup");
+        if (::setns(plan.init_pidfd, kNamespacesButUser) != 0)
+          return sys_error("join the container's namespaces");
+        return ok_status();
+      },
+      [&](Channel& channel) { return exec_child(plan, channel); });
+}
+
+Status check_status(const Live& live, const ExecOptions& options) {
+  if (live.status == ContainerStatus::kStopped || live.status == ContainerStatus::kCreating) {
+    return make_error(Code::kWrongState, "cannot exec in a stopped container");
+  }
+  if (live.status == ContainerStatus::kPaused && !options.ignore_paused) {
+    return make_error(Code::kWrongState,
+                      "cannot exec in a paused container (use --ignore-paused to override)");
+  }
+  return ok_status();
+}
+
+Status check_console(const ExecOptions& options) {
+  if (options.detach && options.process.terminal && options.console_socket.empty()) {
+    return make_error(Code::kInvalid,
+                      "cannot allocate tty if runc will detach without setting console socket");
+  }
+  if (!options.console_socket.empty() && !(options.detach && options.process.terminal)) {
+    return make_error(Code::kInvalid, "cannot use console socket if runc will not detach or allocate tty");
+  }
+  return ok_status();
+}
+
+Result<NamespacePlan> container_namespaces(const State& state, const oci::Spec& spec, const Process& init) {
+  NamespacePlan plan;
+  if (state.id_size != 0) {
+    plan.uids = plan.gids = {{0, state.id_base, state.id_size}};
+  } else {
+    for (const oci::IdMapping& entry : spec.linux_.uid_mappings)
+      plan.uids.push_back({entry.container_id, entry.host_id, entry.size});
+    for (const oci::IdMapping& entry : spec.linux_.gid_mappings)
+      plan.gids.push_back({entry.container_id, entry.host_id, entry.size});
+  }
+  for (const oci::Namespace& entry : spec.linux_.namespaces) {
+    if (entry.type != oci::NamespaceType::kUser) continue;
+    plan.user = TRY(open_path(concat({"/proc/", std::to_string(init.pid()), "/ns/user"}), O_RDONLY));
+  }
+  if (state.id_size != 0 && !plan.user.valid()) {
+    plan.user = TRY(open_path(concat({"/proc/", std::to_string(init.pid()), "/ns/user"}), O_RDONLY));
+  }
+  // /proc/PID was resolved by number: still the same process?
+  TRY(Process::open(init.pid(), state.init_start_time));
+  return plan;
+}
+
+}  // namespace
+
+Result<int> exec(const Host& host, const ExecOptions& options) {
+  TRY(guard_descriptors(options.preserve_fds));
+  const Store store = TRY(Store::open(host.root));
+  Live live = TRY(inspect(store, options.id, false));
+  TRY(check_status(live, options));
+  TRY(check_console(options));
+  TRY(oci::check_process(options.process));
+  const oci::Spec running = TRY(config(host, options.id));
+
+  audit::Record record = audit_record(host, "exec.start", live.state);
+  record.argv = options.process.args;
+  auto verdict =
+      policy::harden_process(options.process, running.process.value_or(oci::Process{}), *host.policy);
+  if (const auto* refusal = std::get_if<policy::Refusal>(&verdict)) {
+    return refuse(host, std::move(record), refusal->decisions);
+  }
+  const auto& hardened = std::get<policy::HardenedProcess>(verdict);
+  record.decisions = hardened.decisions();
+  TRY(append_audit(host, record));
+
+  ExecPlan plan;
+  plan.process = TRY(make_process_plan(hardened.process(), live.state.controls.private_stdio));
+  plan.process.filters = TRY(make_filters(running.linux_.seccomp, live.state.controls.seccomp_profile));
+  plan.process.new_keyring = false;
+  plan.namespaces = TRY(container_namespaces(live.state, running, *live.init));
+  plan.init_pidfd = live.init->pidfd();
+  if (has_cgroup(live.state))
+    plan.cgroup_procs = TRY(kernel::Cgroup::open(live.state.cgroup).open_procs(options.cgroup));
+  Fd console;
+  Fd console_receiver;
+  if (plan.process.terminal) {
+    if (!options.console_socket.empty()) {
+      console = TRY_AT(kernel::connect_unix(options.console_socket), "console socket");
+    } else {
+      auto ends = TRY(private_console());
+      console_receiver = std::move(ends.first);
+      console = std::move(ends.second);
+    }
+    plan.console_socket = console.get();
+  }
+  std::optional<SignalForwarder> forwarder;
+  if (!options.detach) forwarder = TRY(SignalForwarder::open());
+
+  const Child child = TRY(spawn_exec(plan));
+  const Status ready = [&]() -> Status {
+    TRY(child.channel.expect(MessageKind::kReady));
+    if (!options.pidfd_socket.empty()) {
+      const Fd socket = TRY_AT(kernel::connect_unix(options.pidfd_socket), "pidfd socket");
+      TRY(kernel::send_descriptor(socket.get(), child.pidfd.get(), std::to_string(child.pid)));
+    }
+    if (!options.pid_file.empty()) {
+      TRY_AT(write_file_atomic(options.pid_file, std::to_string(child.pid), 0644), "pid file");
+    }
+    TRY(child.channel.send(MessageKind::kCommit));
+    return await_execution(child.channel);
+  }();
+  if (!ready.ok()) {
+    (void)::kill(child.pid, SIGKILL);  // our own unreaped child
+    (void)reap(child.pid);
+    return Error(ready.error()).wrap("exec failed: unable to start container process");
+  }
+  if (options.detach) return 0;
+  Fd terminal;
+  if (console_receiver.valid())
+    terminal = TRY_AT(kernel::receive_descriptor(console_receiver.get()), "console");
+  return forwarder->wait(child.pid, terminal.get());
+}
+
+}  // namespace gabion::container

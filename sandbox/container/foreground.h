@@ -1,0 +1,34 @@
+// A runtime that stays with its container: forwards signals, copies the terminal, and returns with the
+// container's exit code.
+#pragma once
+
+#include <sys/types.h>
+
+#include <utility>
+
+#include "base/fd.h"
+#include "base/result.h"
+
+namespace gabion::container {
+
+// Blocks the signals a foreground runtime forwards. Before the child is made, so that none is lost in
+// between; the child unblocks them again before execve(2).
+class SignalForwarder {
+ public:
+  static Result<SignalForwarder> open();
+  // Until `pid` (an unreaped child) ends. `terminal`: the master of its console, or -1. The value is
+  // the exit code, 128 + n for signal n.
+  Result<int> wait(pid_t pid, int terminal);
+
+ private:
+  SignalForwarder() = default;
+  Fd signals_;
+};
+
+// A socket pair standing in for --console-socket: {to receive the master on, to hand to the child}.
+Result<std::pair<Fd, Fd>> private_console();
+
+// Reaps `pid`. The exit code as above.
+Result<int> reap(pid_t pid);
+
+}  // namespace gabion::container

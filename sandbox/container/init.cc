@@ -1,0 +1,181 @@
+#include "container/init.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <climits>
+
+#include "base/file.h"
+#include "base/path.h"
+#include "base/text.h"
+#include "container/become.h"
+#include "container/hooks.h"
+#include "container/rootfs.h"
+#include "container/spawn.h"
+#include "container/start_socket.h"
+#include "kernel/net.h"
+#include "kernel/terminal.h"
+
+namespace gabion::container {
+
+namespace {
+
+Status join_cgroups(const Plan& plan) {
+  for (const Fd& procs : plan.cgroup_procs) {
+    TRY_AT(write_all(procs.get(), "0"), "join the container's cgroup");
+  }
+  // After joining: the namespace's root is where its first process is (cgroup_namespaces(7)).
+  if (plan.namespaces.own_cgroup && ::unshare(CLONE_NEWCGROUP) != 0) return sys_error("new cgroup namespace");
+  return ok_status();
+}
+
+Status join_namespaces(const NamespacePlan& namespaces) {
+  for (const auto& [type, fd] : namespaces.join) {
+    if (::setns(fd.get(), type) != 0) return sys_error("join a namespace (setns)");
+  }
+  return ok_status();
+}
+
+// The pid the host knows this process by: the host's procfs is still mounted here.
+Result<pid_t> host_pid() {
+  char text[16];
+  const ssize_t size = ::readlink("/proc/self", text, sizeof(text));
+  if (size <= 0) return sys_error("readlink /proc/self");
+  const auto pid = parse_unsigned(std::string_view(text, static_cast<size_t>(size)), INT_MAX);
+  if (!pid) return make_error(Code::kInternal, "/proc/self is not a number");
+  return static_cast<pid_t>(*pid);
+}
+
+std::string hook_state(const InitInputs& inputs, pid_t pid, ContainerStatus status) {
+  Info info = inputs.info;
+  info.pid = pid;
+  info.status = status;
+  return json::write(oci_state(info));
+}
+
+Result<Fd> set_up_terminal(const Plan& plan, const BuiltRoot& built, const InitInputs& inputs) {
+  if (!built.devpts.valid()) {
+    return make_error(Code::kInvalid, "process.terminal is set, but nothing is mounted at /dev/pts");
+  }
+  kernel::Terminal terminal = TRY(kernel::open_terminal(built.devpts.get()));
+  const ProcessPlan& process = plan.process;
+  if (process.rows != 0 || process.columns != 0) {
+    TRY(kernel::resize_terminal(terminal.master.get(), process.rows, process.columns));
+  }
+  // devpts made it for the host's root, which the container's user is not.
+  const uid_t uid = kernel::map_to_host(plan.namespaces.uids, process.uid);
+  if (::fchown(terminal.slave.get(), uid, static_cast<gid_t>(-1)) != 0) return sys_error("console: chown");
+  TRY(bind_console(built, terminal.slave.get()));
+  TRY_AT(kernel::send_descriptor(inputs.console_socket, terminal.master.get(), "/dev/ptmx"),
+         "console socket");
+  return std::move(terminal.slave);
+}
+
+Status write_sysctls(const Plan& plan, int proc) {
+  if (plan.sysctls.empty()) return ok_status();
+  const Fd sys = TRY_AT(open_at(proc, "sys", O_PATH | O_DIRECTORY), "linux.sysctl");
+  for (const auto& [key, value] : plan.sysctls) {
+    // Resolved beneath the private procfs, links refused: a value cannot land elsewhere.
+    const Result<Fd> file = open_in_root(sys.get(), key, O_WRONLY, Links::kNone);
+    if (!file.ok()) {
+      // vm.memfd_noexec is Linux 6.3's and only gabion asks for it: absent on the floor kernel.
+      if (key == "vm/memfd_noexec" && file.error().sys_errno == ENOENT) continue;
+      return Error(file.error()).wrap("linux.sysctl");
+    }
+    TRY_AT(write_all(file->get(), value), concat({"linux.sysctl: write \"", value, "\" to ", key}));
+  }
+  return ok_status();
+}
+
+Status name_host(const Plan& plan) {
+  if (!plan.hostname.empty() && ::sethostname(plan.hostname.data(), plan.hostname.size()) != 0) {
+    return sys_error("sethostname");
+  }
+  if (!plan.domainname.empty() && ::setdomainname(plan.domainname.data(), plan.domainname.size()) != 0) {
+    return sys_error("setdomainname");
+  }
+  return ok_status();
+}
+
+// Everything up to the point at which only `start` is missing.
+Result<std::string> prepare(Plan& plan, const InitInputs& inputs, const Channel& channel) {
+  const pid_t pid = TRY(host_pid());
+  // 1. Where the process is: cgroups, then namespaces.
+  TRY(join_cgroups(plan));
+  TRY(join_namespaces(plan.namespaces));
+  if (plan.namespaces.new_network) TRY(kernel::bring_loopback_up());
+  if ((plan.namespaces.create & CLONE_NEWUTS) != 0) TRY(name_host(plan));
+  if (::setsid() < 0 && errno != EPERM) return sys_error("setsid");
+
+  // 2. What it sees: the tree, made as the host's root.
+  BuiltRoot built = TRY(build_root(plan));
+  if (inputs.parent_has_hooks) {
+    TRY(channel.send(MessageKind::kHooks));
+    TRY(channel.expect(MessageKind::kContinue));
+  }
+  if (!plan.create_container_hooks.empty()) {
+    TRY(run_hooks(plan.create_container_hooks, "createContainer",
+                  hook_state(inputs, pid, ContainerStatus::kCreating), plan.bundle));
+  }
+  Fd console;
+  if (plan.process.terminal && inputs.console_socket >= 0)
+    console = TRY(set_up_terminal(plan, built, inputs));
+  TRY_AT(cover_paths(plan, built), "rootfs");
+  TRY(write_sysctls(plan, built.proc.get()));
+  TRY_AT(enter_root(plan, built), "rootfs");
+
+  // 3. What it is: attributes with the host's rights, then the user namespace and the last rights.
+  if (plan.process.args.empty()) return std::string();
+  TRY(set_privileged_attributes(plan.process, built.proc.get()));
+  if (console.valid()) {
+    TRY(kernel::adopt_terminal(console.get()));
+  } else {
+    TRY(give_stdio(plan.process, plan.namespaces));
+  }
+  TRY(take_identity(plan.process, plan.namespaces, built.proc.get()));
+  // The change of user has cleared it.
+  die_with_parent();
+  TRY(enter_working_directory(plan.process));
+  return find_executable(plan.process);
+}
+
+}  // namespace
+
+int init(Plan& plan, const InitInputs& inputs, Channel& channel) {
+  Result<pid_t> pid = host_pid();
+  Result<std::string> program = prepare(plan, inputs, channel);
+  if (!program.ok()) {
+    (void)channel.send_error(program.error());
+    return 1;
+  }
+  if (!channel.send(MessageKind::kReady).ok()) return 1;
+  const Result<Message> commit = channel.expect(MessageKind::kCommit);
+  if (!commit.ok()) return 1;  // the parent died, or gave up
+  outlive_parent();
+
+  Channel starter;
+  if (inputs.start_listener < 0) {
+    starter = std::move(channel);
+  } else {
+    channel.close();
+    Result<Channel> waiting = wait_for_start(inputs.start_listener);
+    if (!waiting.ok()) return 1;
+    starter = std::move(waiting).value();
+  }
+  auto fail = [&](const Error& error) {
+    (void)starter.send_error(error);
+    return 1;
+  };
+  if (program->empty()) return fail(make_error(Code::kInvalid, "process property must be non-empty"));
+  if (!plan.start_container_hooks.empty()) {
+    const Status hooks = run_hooks(plan.start_container_hooks, "startContainer",
+                                   hook_state(inputs, *pid, ContainerStatus::kCreated), "/");
+    if (!hooks.ok()) return fail(hooks.error());
+  }
+  if (!starter.send(MessageKind::kExecuting).ok()) return 1;
+  return fail(execute(plan.process, *program));
+}
+
+}  // namespace gabion::container

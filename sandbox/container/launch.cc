@@ -1,0 +1,272 @@
+#include "container/launch.h"
+
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <variant>
+
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/path.h"
+#include "base/text.h"
+#include "container/foreground.h"
+#include "container/hooks.h"
+#include "container/id_range.h"
+#include "container/init.h"
+#include "container/lifecycle.h"
+#include "container/limits_of.h"
+#include "container/plan.h"
+#include "container/plan_parts.h"
+#include "container/process.h"
+#include "container/start_socket.h"
+#include "container/survey.h"
+#include "kernel/terminal.h"
+#include "oci/check.h"
+#include "oci/reader.h"
+#include "oci/writer.h"
+
+namespace gabion::container {
+
+namespace {
+
+constexpr size_t kConfigLimit = size_t{16} << 20;
+constexpr int kEndTimeoutMs = 10'000;
+
+struct BundleConfig {
+  std::string bundle;  // absolute
+  std::string sha256;
+  oci::Spec spec;
+};
+
+Result<BundleConfig> read_bundle(const CreateOptions& options) {
+  BundleConfig config;
+  const Fd directory = TRY_AT(open_path(options.bundle, O_PATH | O_DIRECTORY), "bundle");
+  config.bundle = TRY(path_of(directory.get()));
+  const std::string text = TRY(read_file_at(directory.get(), options.config, kConfigLimit));
+  config.spec = TRY(oci::parse_spec(text, options.config));
+  TRY(oci::check_spec(config.spec));
+  config.sha256 = sha256_hex(text);
+  return config;
+}
+
+bool owns_pid_namespace(const oci::Spec& spec) {
+  for (const oci::Namespace& entry : spec.linux_.namespaces) {
+    if (entry.type == oci::NamespaceType::kPid) return entry.path.empty();
+  }
+  return false;
+}
+
+State first_state(const Host& host, const CreateOptions& options, const BundleConfig& config,
+                  const policy::HardenedSpec& hardened) {
+  const oci::Spec& spec = hardened.spec();
+  State state;
+  state.id = options.id;
+  state.oci_version = spec.oci_version;
+  state.bundle = config.bundle;
+  state.rootfs = root_path(spec, config.bundle);
+  state.created = now_rfc3339();
+  state.own_pid_namespace = owns_pid_namespace(spec);
+  state.policy = host.policy->name;
+  state.controls = hardened.controls();
+  state.annotations = spec.annotations;
+  state.hooks = spec.hooks;
+  return state;
+}
+
+Info live_info(const State& state, ContainerStatus status, pid_t pid) {
+  Info info;
+  info.id = state.id;
+  info.oci_version = state.oci_version;
+  info.status = status;
+  info.pid = pid;
+  info.bundle = state.bundle;
+  info.rootfs = state.rootfs;
+  info.created = state.created;
+  info.annotations = state.annotations;
+  return info;
+}
+
+Result<kernel::Cgroup> make_cgroup(const State& state, const oci::Spec& spec) {
+  const kernel::CgroupLimits limits = cgroup_limits(spec.linux_.resources.value_or(oci::Resources{}));
+  return kernel::Cgroup::create(state.cgroup, limits);
+}
+
+Status write_pid_file(const std::string& path, pid_t pid) {
+  if (path.empty()) return ok_status();
+  TRY_AT(write_file_atomic(path, std::to_string(pid), 0644), "pid file");
+  return ok_status();
+}
+
+Status send_pidfd(const std::string& path, const Child& child) {
+  if (path.empty()) return ok_status();
+  const Fd socket = TRY_AT(kernel::connect_unix(path), "pidfd socket");
+  return kernel::send_descriptor(socket.get(), child.pidfd.get(), std::to_string(child.pid));
+}
+
+Status run_parent_hooks(const Launch& made, const oci::Spec& spec) {
+  TRY(made.child.channel.expect(MessageKind::kHooks));
+  const std::string text =
+      json::write(oci_state(live_info(made.state, ContainerStatus::kCreating, made.child.pid)));
+  TRY(run_hooks(spec.hooks.prestart, "prestart", text, made.state.bundle));
+  TRY(run_hooks(spec.hooks.create_runtime, "createRuntime", text, made.state.bundle));
+  return made.child.channel.send(MessageKind::kContinue);
+}
+
+Status check_console(const CreateOptions& options, const oci::Spec& spec) {
+  const bool terminal = spec.process && spec.process->terminal;
+  if (options.detach && terminal && options.console_socket.empty()) {
+    return make_error(Code::kInvalid,
+                      "cannot allocate tty if runc will detach without setting console socket");
+  }
+  if (!options.console_socket.empty() && !(options.detach && terminal)) {
+    return make_error(Code::kInvalid, "cannot use console socket if runc will not detach or allocate tty");
+  }
+  return ok_status();
+}
+
+}  // namespace
+
+Launch::~Launch() {
+  if (kept_) return;
+  if (child.pid != 0) {
+    child.channel.close();
+    const Result<Process> process = Process::open(child.pid, 0);
+    if (process.ok()) (void)process->signal(SIGKILL);
+    if (cgroup) (void)cgroup->kill_all(kEndTimeoutMs);
+    (void)reap(child.pid);
+  }
+  // Nothing more can be done about a group that does not go; `delete --force` will try again only if
+  // the directory stays, so it is kept then.
+  if (cgroup && !cgroup->remove().ok()) {
+    reservation_->commit();
+    return;
+  }
+  if (state.id_size != 0) {
+    (void)release_all_id_slots(join_path(host_->root, state.id));
+  }
+}
+
+void Launch::keep() {
+  kept_ = true;
+  reservation_->commit();
+  reservation_.reset();
+}
+
+Status guard_descriptors(int preserve_fds) {
+  for (int fd = 3; fd < 3 + preserve_fds; ++fd) {
+    const int flags = ::fcntl(fd, F_GETFD);
+    if (flags < 0 || (flags & FD_CLOEXEC) != 0) {
+      return make_error(Code::kInvalid, concat({"please check that preserved-fd ", std::to_string(fd - 3),
+                                                " (of ", std::to_string(preserve_fds), ") is present"}));
+    }
+  }
+  const auto first = static_cast<unsigned>(3 + preserve_fds);
+  if (::close_range(first, ~0U, CLOSE_RANGE_CLOEXEC) != 0) return sys_error("close_range");
+  return ok_status();
+}
+
+Status run_poststart(const Host&, const State& state, pid_t pid) {
+  if (state.hooks.poststart.empty()) return ok_status();
+  return run_hooks(state.hooks.poststart, "poststart",
+                   json::write(oci_state(live_info(state, ContainerStatus::kRunning, pid))), state.bundle);
+}
+
+Result<std::unique_ptr<Launch>> launch(const Host& host, const Store& store, const CreateOptions& options,
+                                       StartMode mode) {
+  TRY(guard_descriptors(options.preserve_fds));
+  TRY(check_id(options.id));
+  const BundleConfig config = TRY(read_bundle(options));
+  Reservation reservation = TRY(store.reserve(options.id));
+
+  // Judge, and say so, before anything happens.
+  const Survey seen = TRY(survey(config.spec, *host.policy, config.bundle, host.root));
+  auto verdict = policy::harden(config.spec, *host.policy, seen.facts);
+  State asked;
+  asked.id = options.id;
+  asked.bundle = config.bundle;
+  audit::Record record = audit_record(host, "container.create", asked);
+  record.config_sha256 = config.sha256;
+  if (config.spec.process) record.argv = config.spec.process->args;
+  if (const auto* refusal = std::get_if<policy::Refusal>(&verdict)) {
+    return refuse(host, std::move(record), refusal->decisions);
+  }
+  const auto& hardened = std::get<policy::HardenedSpec>(verdict);
+  const oci::Spec& spec = hardened.spec();
+  TRY(check_console(options, spec));
+  record.decisions = hardened.decisions();
+  TRY(append_audit(host, record));
+
+  // From here on every resource is named in the state before it exists.
+  auto made =
+      std::make_unique<Launch>(host, std::move(reservation), first_state(host, options, config, hardened));
+  const std::string directory = store.directory(options.id);
+  PlanInputs inputs;
+  inputs.id = options.id;
+  inputs.bundle = config.bundle;
+  inputs.no_pivot = options.no_pivot;
+  inputs.no_new_keyring = options.no_new_keyring;
+  if (hardened.controls().own_user_namespace) {
+    inputs.slot = TRY(take_id_slot(host.policy->ids, directory));
+    made->state.id_base = inputs.slot->base;
+    made->state.id_size = inputs.slot->size;
+  }
+  if (!host.no_cgroups) {
+    made->state.cgroup = TRY(kernel::Cgroup::locate(spec.linux_.cgroups_path, options.id));
+  }
+  TRY(store.save(made->state));
+  TRY(store.write_entry(options.id, "config.json", json::write(oci::write_spec(spec))));
+
+  Plan plan = TRY(make_plan(hardened, seen, inputs));
+  if (!host.no_cgroups) {
+    made->cgroup = TRY_AT(make_cgroup(made->state, spec), "cgroup");
+    TRY_AT(add_cgroup(plan, *made->cgroup), "cgroup");
+  }
+
+  InitInputs init_inputs;
+  init_inputs.parent_has_hooks = !spec.hooks.prestart.empty() || !spec.hooks.create_runtime.empty();
+  init_inputs.info = live_info(made->state, ContainerStatus::kCreating, 0);
+  Fd console;
+  Fd console_receiver;
+  if (plan.process.terminal) {
+    if (!options.console_socket.empty()) {
+      console = TRY_AT(kernel::connect_unix(options.console_socket), "console socket");
+    } else {
+      auto ends = TRY(private_console());
+      console_receiver = std::move(ends.first);
+      console = std::move(ends.second);
+    }
+    init_inputs.console_socket = console.get();
+  }
+  Fd listener;
+  if (mode == StartMode::kLater) {
+    listener = TRY(listen_for_start(directory));
+    init_inputs.start_listener = listener.get();
+  }
+
+  made->child =
+      TRY(spawn(plan.namespaces, [&](Channel& channel) { return init(plan, init_inputs, channel); }));
+  made->state.init_pid = made->child.pid;
+  made->state.init_start_time = TRY(process_start_time(made->child.pid));
+  if (init_inputs.parent_has_hooks) {
+    // A hook may ask the runtime for the state.
+    TRY(store.save(made->state));
+    TRY(run_parent_hooks(*made, spec));
+  }
+  TRY(made->child.channel.expect(MessageKind::kReady));
+  if (console_receiver.valid()) {
+    made->terminal = TRY_AT(kernel::receive_descriptor(console_receiver.get()), "console");
+  }
+  made->state.phase = mode == StartMode::kLater ? ContainerStatus::kCreated : ContainerStatus::kRunning;
+  TRY(send_pidfd(options.pidfd_socket, made->child));
+  TRY(store.save(made->state));
+  TRY(write_pid_file(options.pid_file, made->child.pid));
+  TRY(made->child.channel.send(MessageKind::kCommit));
+  if (mode == StartMode::kAtOnce) TRY(await_execution(made->child.channel));
+  made->keep();
+  return made;
+}
+
+}  // namespace gabion::container

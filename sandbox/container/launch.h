@@ -1,0 +1,51 @@
+// From a bundle to a container whose first process waits for its start. Private to container/.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "container/container.h"
+#include "container/spawn.h"
+#include "container/state.h"
+#include "container/store.h"
+#include "kernel/cgroup.h"
+
+namespace gabion::container {
+
+enum class StartMode { kLater, kAtOnce };
+
+// Everything a launch has made so far, unmade again in the right order unless it is kept: process,
+// cgroup, id range; the reservation then erases the directory.
+class Launch {
+ public:
+  Launch(const Host& host, Reservation reservation, State first)
+      : state(std::move(first)), host_(&host), reservation_(std::move(reservation)) {}
+  Launch(const Launch&) = delete;
+  Launch& operator=(const Launch&) = delete;
+  ~Launch();
+  void keep();
+
+  State state;
+  std::optional<kernel::Cgroup> cgroup;
+  Child child;
+  Fd terminal;  // foreground runs: the master of the container's console
+
+ private:
+  const Host* host_;
+  std::optional<Reservation> reservation_;  // its lock is held until the launch is kept
+  bool kept_ = false;
+};
+
+// Up to and including "created": hooks run, state and pid file written, and, with kAtOnce, the start
+// given. The returned launch is kept already.
+Result<std::unique_ptr<Launch>> launch(const Host& host, const Store& store, const CreateOptions& options,
+                                       StartMode mode);
+
+// The descriptors 3 .. 3+count-1 must be the caller's and open; every other inherited one is marked
+// close-on-exec (a containerd 1.6 shim leaks its listening socket into `create`).
+Status guard_descriptors(int preserve_fds);
+
+Status run_poststart(const Host& host, const State& state, pid_t pid);
+
+}  // namespace gabion::container

@@ -1,0 +1,168 @@
+// A launch, decided in full: descriptors, numbers and bytes. What make_plan() cannot resolve never
+// reaches a child process; below here there is no JSON and no path of the host.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/path.h"
+#include "base/result.h"
+#include "container/id_range.h"
+#include "container/survey.h"
+#include "kernel/attributes.h"
+#include "kernel/capabilities.h"
+#include "kernel/cgroup.h"
+#include "kernel/mount.h"
+#include "kernel/overlay.h"
+#include "kernel/seccomp.h"
+#include "kernel/user_namespace.h"
+#include "oci/spec.h"
+#include "policy/harden.h"
+
+namespace gabion::container {
+
+struct MountOp {
+  enum class Kind {
+    kTree,        // a detached copy of a host mount
+    kFilesystem,  // a new instance of `type`
+    kCgroup,      // the container's own cgroup directories
+    kVolatile,    // an overlay of the image's own directory and the launch's scratch tmpfs
+  };
+  Kind kind = Kind::kFilesystem;
+  std::string destination;
+  NodeKind node = NodeKind::kDirectory;
+  Links links = Links::kInside;  // kNone below /proc, /sys and /dev
+  Fd tree;
+  bool recursive = false;  // the tree holds mounts below its root
+  bool shift = false;      // idmap it by the container's user namespace
+  Fd shift_by;             // ... or by this one (mounts[].uidMappings)
+  std::string type;
+  std::string source;
+  std::vector<kernel::FilesystemOption> options;
+  kernel::MountAttributes attributes;
+  kernel::MountAttributes recursive_attributes;
+  // kCgroup on v1 and hybrid hosts: directory name → detached copy; on v2 one entry named "".
+  std::vector<std::pair<std::string, Fd>> hierarchies;
+};
+
+struct DeviceNode {
+  std::string path;
+  mode_t mode = 0;  // type and permissions
+  dev_t device = 0;
+  uint32_t uid = 0;  // outside
+  uint32_t gid = 0;
+};
+
+struct RootPlan {
+  Fd directory;  // the engine's root as it stands: mount points are made through it, as the host's root
+  Fd tree;       // a detached copy, when the root is not an overlay that must be rebuilt
+  std::optional<kernel::OverlayLayers> layers;
+  bool shift = false;
+  bool readonly = false;
+  bool nosuid_nodev = false;
+  uint64_t propagation = 0;
+};
+
+struct NamespacePlan {
+  uint64_t create = 0;                   // CLONE_NEW* flags for clone3(2), CLONE_NEWUSER never among them
+  bool own_cgroup = false;               // unshared after the cgroup is joined
+  std::vector<std::pair<int, Fd>> join;  // type → nsfs descriptor, pid and user excluded
+  Fd join_pid;
+  bool own_time = false;
+  std::string time_offsets;         // lines for /proc/self/timens_offsets
+  Fd user;                          // entered last; invalid: none
+  std::vector<kernel::IdMap> uids;  // empty: no user namespace, or one whose map is unknown
+  std::vector<kernel::IdMap> gids;
+  bool forbid_nested = false;
+  bool new_network = false;
+};
+
+// What a process becomes: the container's first, or one that exec adds.
+struct ProcessPlan {
+  std::vector<std::string> args;
+  std::vector<std::string> env;
+  std::string cwd;
+  uid_t uid = 0;  // inside
+  gid_t gid = 0;
+  std::vector<gid_t> groups;
+  std::optional<mode_t> umask;
+  kernel::CapabilitySets capabilities;
+  bool no_new_privileges = false;
+  std::vector<kernel::Limit> limits;
+  std::optional<int> oom_score_adj;
+  kernel::Scheduling scheduling;
+  std::string io_class;
+  int io_priority = 0;
+  std::string initial_affinity;
+  std::string final_affinity;
+  std::string personality;
+  std::string apparmor_profile;
+  std::string selinux_label;
+  bool terminal = false;
+  uint16_t rows = 0;
+  uint16_t columns = 0;
+  bool own_stdio = false;  // pipes on 0, 1, 2 are given to the process's user
+  bool new_keyring = true;
+  std::string keyring_name;
+  struct Filter {
+    kernel::seccomp::Program program;
+    uint32_t flags = 0;
+    bool notify = false;  // has a listener to be sent to `listener`
+  };
+  std::vector<Filter> filters;
+  Fd listener;                 // connected socket of linux.seccomp.listenerPath
+  std::string listener_state;  // what is sent with the descriptor
+};
+
+struct Plan {
+  std::string id;
+  RootPlan root;
+  std::vector<MountOp> mounts;
+  uint64_t scratch_bytes = 0;  // size of the tmpfs behind kVolatile mounts
+  std::vector<DeviceNode> devices;
+  std::vector<std::pair<std::string, std::string>> links;  // path → target, in /dev
+  std::vector<std::string> masked_paths;
+  std::vector<std::string> readonly_paths;
+  Fd null_device;  // O_PATH, verified to be 1:3; masks files
+  NamespacePlan namespaces;
+  std::string hostname;
+  std::string domainname;
+  std::vector<std::pair<std::string, std::string>> sysctls;  // "net/ipv4/ip_forward" → value
+  std::vector<Fd> cgroup_procs;
+  ProcessPlan process;
+  std::vector<oci::Hook> create_container_hooks;
+  std::vector<oci::Hook> start_container_hooks;
+  std::string bundle;
+  bool pivot = true;
+};
+
+struct PlanInputs {
+  std::string id;
+  std::string bundle;  // absolute
+  std::optional<IdSlot> slot;
+  bool no_pivot = false;
+  bool no_new_keyring = false;
+};
+
+// Opens, clones and compiles; changes nothing that outlives this process but missing mount points
+// inside the container's root (as every runtime does). `survey` must be of the spec `hardened` was made from.
+Result<Plan> make_plan(const policy::HardenedSpec& hardened, const Survey& survey, const PlanInputs& inputs);
+
+// The process part alone, for exec.
+Result<ProcessPlan> make_process_plan(const oci::Process& process, bool own_stdio);
+
+// The filters of a container, in the order they are installed. `spec_filter` may be absent.
+Result<std::vector<ProcessPlan::Filter>> make_filters(const std::optional<oci::Seccomp>& spec_filter,
+                                                      const std::string& builtin);
+
+// Copies of the cgroup's directories for MountOp::hierarchies, and its cgroup.procs files: once
+// kernel::Cgroup::create has made them.
+Status add_cgroup(Plan& plan, const kernel::Cgroup& cgroup);
+
+}  // namespace gabion::container

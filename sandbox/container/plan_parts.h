@@ -1,0 +1,19 @@
+// What the plan's files share. Private to container/.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "container/plan.h"
+
+namespace gabion::container {
+
+std::string root_path(const oci::Spec& spec, const std::string& bundle);
+uint64_t propagation_flag(std::string_view name);  // "rslave" → MS_SLAVE; "" → MS_PRIVATE
+
+// Fills plan.mounts from the spec's mounts and the policy's volatile paths, and makes the mount
+// points that belong to the root filesystem itself.
+Status plan_mounts(Plan& plan, const policy::HardenedSpec& hardened, const Survey& survey);
+
+}  // namespace gabion::container

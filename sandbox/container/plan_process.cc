@@ -1,0 +1,144 @@
+#include <fcntl.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "base/path.h"
+#include "base/text.h"
+#include "container/plan.h"
+
+namespace gabion::container {
+
+namespace {
+
+// Names this libcap or kernel does not know are left out, as runc does: they cannot be given, and a
+// spec written for a newer kernel must still run. Leaving out is never a widening.
+kernel::CapabilitySet capability_set(const std::vector<std::string>& names, kernel::CapabilitySet known) {
+  kernel::CapabilitySet set = 0;
+  for (const std::string& name : names) {
+    if (const auto number = kernel::capability_number(name)) set |= kernel::CapabilitySet{1} << *number;
+  }
+  return set & known;
+}
+
+Status check_lsm(const oci::Process& process) {
+  auto missing = [](std::string_view field, std::string_view lsm, const char* proof) -> Status {
+    if (open_path(proof, O_PATH).ok()) return ok_status();
+    return make_error(Code::kUnsupported,
+                      concat({field, " is set, but ", lsm, " is not enabled on this host"}));
+  };
+  if (!process.apparmor_profile.empty() && process.apparmor_profile != "unconfined") {
+    TRY(missing("process.apparmorProfile", "AppArmor", "/sys/kernel/security/apparmor"));
+  }
+  if (!process.selinux_label.empty())
+    TRY(missing("process.selinuxLabel", "SELinux", "/sys/fs/selinux/enforce"));
+  return ok_status();
+}
+
+Result<kernel::seccomp::Filter> translate(const oci::Seccomp& spec) {
+  kernel::seccomp::Filter filter;
+  const uint32_t default_errno = spec.default_errno_ret.value_or(EPERM);
+  filter.default_action = TRY(kernel::seccomp::action_from_name(spec.default_action, default_errno));
+  filter.bad_arch_action = TRY(kernel::seccomp::action_from_name("SCMP_ACT_KILL_PROCESS", 0));
+  filter.enosys_for_unknown = spec.default_action == "SCMP_ACT_ERRNO" && default_errno != ENOSYS;
+  for (const std::string& name : spec.architectures) {
+    const uint32_t architecture = TRY(kernel::seccomp::architecture_from_name(name));
+    filter.architectures.push_back(architecture);
+  }
+  for (const oci::SeccompSyscall& syscall : spec.syscalls) {
+    kernel::seccomp::Rule rule;
+    rule.names = syscall.names;
+    rule.action = TRY(kernel::seccomp::action_from_name(syscall.action, syscall.errno_ret.value_or(EPERM)));
+    for (const oci::SeccompArg& arg : syscall.args) {
+      const kernel::seccomp::Compare compare = TRY(kernel::seccomp::compare_from_name(arg.op));
+      rule.conditions.push_back({arg.index, compare, arg.value, arg.value_two});
+    }
+    filter.rules.push_back(std::move(rule));
+  }
+  return filter;
+}
+
+}  // namespace
+
+Result<std::vector<ProcessPlan::Filter>> make_filters(const std::optional<oci::Seccomp>& spec_filter,
+                                                      const std::string& builtin) {
+  std::vector<ProcessPlan::Filter> filters;
+  if (!builtin.empty()) {
+    const kernel::seccomp::Program* program = kernel::seccomp::builtin_profile(builtin);
+    if (program == nullptr) {
+      return make_error(Code::kInvalid, concat({"seccomp: this build has no profile named ", builtin}));
+    }
+    filters.push_back({*program, 0, false});
+  }
+  if (spec_filter && !spec_filter->default_action.empty()) {
+    ProcessPlan::Filter filter;
+    const kernel::seccomp::Filter rules = TRY_AT(translate(*spec_filter), "linux.seccomp");
+    filter.program = TRY_AT(kernel::seccomp::compile(rules), "linux.seccomp");
+    for (const std::string& name : spec_filter->flags) {
+      const uint32_t flag = TRY_AT(kernel::seccomp::flag_from_name(name), "linux.seccomp.flags");
+      filter.flags |= flag;
+    }
+    filter.notify =
+        std::any_of(spec_filter->syscalls.begin(), spec_filter->syscalls.end(),
+                    [](const oci::SeccompSyscall& rule) { return rule.action == "SCMP_ACT_NOTIFY"; });
+    // The stricter of two filters wins whichever comes first; the spec's goes last because it may
+    // forbid seccomp(2) itself.
+    filters.push_back(std::move(filter));
+  }
+  return filters;
+}
+
+Result<ProcessPlan> make_process_plan(const oci::Process& process, bool own_stdio) {
+  TRY(check_lsm(process));
+  ProcessPlan plan;
+  plan.args = process.args;
+  plan.env = process.env;
+  plan.cwd = process.cwd;
+  plan.uid = process.user.uid;
+  plan.gid = process.user.gid;
+  plan.groups.assign(process.user.additional_gids.begin(), process.user.additional_gids.end());
+  if (process.user.umask) plan.umask = *process.user.umask;
+  const kernel::CapabilitySet all = kernel::all_capabilities();
+  if (process.capabilities) {
+    plan.capabilities.bounding = capability_set(process.capabilities->bounding, all);
+    plan.capabilities.effective = capability_set(process.capabilities->effective, all);
+    plan.capabilities.permitted = capability_set(process.capabilities->permitted, all);
+    plan.capabilities.inheritable = capability_set(process.capabilities->inheritable, all);
+    plan.capabilities.ambient = capability_set(process.capabilities->ambient, all);
+    // capset(2) refuses effective beyond permitted, and the kernel ambient beyond both.
+    plan.capabilities.effective &= plan.capabilities.permitted;
+    plan.capabilities.ambient &= plan.capabilities.permitted & plan.capabilities.inheritable;
+  }
+  plan.no_new_privileges = process.no_new_privileges;
+  for (const oci::Rlimit& limit : process.rlimits)
+    plan.limits.push_back({limit.type, limit.soft, limit.hard});
+  plan.oom_score_adj = process.oom_score_adj;
+  if (process.scheduler) {
+    plan.scheduling.policy = process.scheduler->policy;
+    plan.scheduling.flags = process.scheduler->flags;
+    plan.scheduling.nice = process.scheduler->nice.value_or(0);
+    plan.scheduling.priority = process.scheduler->priority.value_or(0);
+    plan.scheduling.runtime = process.scheduler->runtime.value_or(0);
+    plan.scheduling.deadline = process.scheduler->deadline.value_or(0);
+    plan.scheduling.period = process.scheduler->period.value_or(0);
+  }
+  if (process.io_priority) {
+    plan.io_class = process.io_priority->class_name;
+    plan.io_priority = process.io_priority->priority;
+  }
+  if (process.exec_cpu_affinity) {
+    plan.initial_affinity = process.exec_cpu_affinity->initial;
+    plan.final_affinity = process.exec_cpu_affinity->final_;
+  }
+  plan.apparmor_profile = process.apparmor_profile;
+  plan.selinux_label = process.selinux_label;
+  plan.terminal = process.terminal;
+  if (process.console_size) {
+    plan.rows = static_cast<uint16_t>(process.console_size->height);
+    plan.columns = static_cast<uint16_t>(process.console_size->width);
+  }
+  plan.own_stdio = own_stdio;
+  return plan;
+}
+
+}  // namespace gabion::container

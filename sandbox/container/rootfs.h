@@ -1,0 +1,30 @@
+// In the child, as the host's root and inside the new mount namespace: the container's tree.
+#pragma once
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "container/plan.h"
+
+namespace gabion::container {
+
+struct BuiltRoot {
+  Fd root;    // the attached root mount; not yet "/"
+  Fd proc;    // a private, detached procfs of the container's pid namespace: no path of the
+              // container leads to it, so the runtime's writes cannot be redirected (CVE-2019-16884,
+              // CVE-2025-52881)
+  Fd devpts;  // root of the mount at /dev/pts; invalid when there is none
+};
+
+// Attaches the root filesystem and every mount, makes device nodes and links. Consumes the plan's
+// descriptors.
+Result<BuiltRoot> build_root(Plan& plan);
+
+// Masked and read-only paths, and the console if `console` is a descriptor (else -1). Before the
+// pivot: masks are copies of a host file.
+Status cover_paths(const Plan& plan, const BuiltRoot& built);
+Status bind_console(const BuiltRoot& built, int console);
+
+// Makes `root` the process's root and forgets the host's.
+Status enter_root(const Plan& plan, const BuiltRoot& built);
+
+}  // namespace gabion::container

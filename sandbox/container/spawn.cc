@@ -1,0 +1,112 @@
+#include "container/spawn.h"
+
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/text.h"
+
+namespace gabion::container {
+
+void die_with_parent() { (void)::prctl(PR_SET_PDEATHSIG, SIGKILL); }
+void outlive_parent() { (void)::prctl(PR_SET_PDEATHSIG, 0); }
+
+namespace {
+
+// fork with flags: single-threaded, so nothing but this thread needs carrying over.
+Result<pid_t> clone_process(uint64_t flags, int* pidfd) {
+  clone_args args{};
+  args.flags = flags;
+  // With CLONE_PARENT the kernel takes the exit signal from the caller and refuses one here.
+  args.exit_signal = (flags & CLONE_PARENT) != 0 ? 0 : SIGCHLD;
+  if (pidfd != nullptr) {
+    args.flags |= CLONE_PIDFD;
+    args.pidfd = reinterpret_cast<uint64_t>(pidfd);
+  }
+  const long pid = ::syscall(SYS_clone3, &args, sizeof(args));
+  if (pid < 0) return sys_error("clone3 (new namespaces)");
+  return static_cast<pid_t>(pid);
+}
+
+[[noreturn]] void run_body(const std::function<int(Channel&)>& body, Channel& channel) {
+  die_with_parent();
+  // A parent that died before the line above is seen as a closed channel at the first message.
+  ::_exit(body(channel));
+}
+
+Status enter_outer_namespaces(const NamespacePlan& namespaces) {
+  if (namespaces.join_pid.valid() && ::setns(namespaces.join_pid.get(), CLONE_NEWPID) != 0) {
+    return sys_error("join the pid namespace");
+  }
+  if (namespaces.own_time) {
+    if (::unshare(CLONE_NEWTIME) != 0) return sys_error("new time namespace");
+    // Offsets can be written only while no process is in the namespace (time_namespaces(7)).
+    if (!namespaces.time_offsets.empty()) {
+      TRY_AT(write_existing("/proc/self/timens_offsets", namespaces.time_offsets), "linux.timeOffsets");
+    }
+  }
+  return ok_status();
+}
+
+}  // namespace
+
+Result<Child> spawn(const NamespacePlan& namespaces, const std::function<int(Channel&)>& body) {
+  if (namespaces.join_pid.valid() || namespaces.own_time) {
+    return spawn_in([&] { return enter_outer_namespaces(namespaces); }, body, namespaces.create);
+  }
+  auto ends = TRY(Channel::pair());
+  int pidfd = -1;
+  const pid_t pid = TRY(clone_process(namespaces.create, &pidfd));
+  if (pid == 0) {
+    ends.first.close();
+    run_body(body, ends.second);
+  }
+  return Child{pid, Fd(pidfd), std::move(ends.first)};
+}
+
+Result<Child> spawn_in(const std::function<Status()>& enter, const std::function<int(Channel&)>& body,
+                       uint64_t clone_flags) {
+  auto ends = TRY(Channel::pair());
+  const pid_t middle = TRY(clone_process(0, nullptr));
+  if (middle == 0) {
+    ends.first.close();
+    die_with_parent();
+    Status entered = enter();
+    if (!entered.ok()) {
+      (void)ends.second.send_error(entered.error());
+      ::_exit(1);
+    }
+    // CLONE_PARENT: the new process is the runtime's child (and, when the runtime has gone, its
+    // subreaper's), never an orphan of this one.
+    Result<pid_t> made = clone_process(clone_flags | CLONE_PARENT, nullptr);
+    if (!made.ok()) {
+      (void)ends.second.send_error(made.error());
+      ::_exit(1);
+    }
+    if (*made == 0) {
+      // Wait for the parent to have read the pid: two writers share this end until then.
+      die_with_parent();
+      if (!ends.second.expect(MessageKind::kContinue).ok()) ::_exit(1);
+      run_body(body, ends.second);
+    }
+    (void)ends.second.send(MessageKind::kPid, *made);
+    ::_exit(0);
+  }
+  ends.second.close();
+  const Result<Message> first = ends.first.expect(MessageKind::kPid);
+  while (::waitpid(middle, nullptr, 0) < 0 && errno == EINTR) {
+  }
+  if (!first.ok()) return Error(first.error());
+  const pid_t pid = first->value;
+  const long pidfd = ::syscall(SYS_pidfd_open, pid, 0);
+  if (pidfd < 0) return sys_error("pidfd_open");
+  TRY(ends.first.send(MessageKind::kContinue));
+  return Child{pid, Fd(static_cast<int>(pidfd)), std::move(ends.first)};
+}
+
+}  // namespace gabion::container

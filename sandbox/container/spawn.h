@@ -1,0 +1,35 @@
+// Making the process that becomes a container's: clone3(2) with the right namespaces, directly where
+// possible and through a go-between where a pid or time namespace must be entered first (both only
+// take effect for children).
+#pragma once
+
+#include <sys/types.h>
+
+#include <functional>
+
+#include "base/result.h"
+#include "container/channel.h"
+#include "container/plan.h"
+
+namespace gabion::container {
+
+struct Child {
+  pid_t pid = 0;  // a direct child of the caller, whichever way it was made
+  Fd pidfd;
+  Channel channel;  // the parent's end
+};
+
+// `body` runs in the child and its return value is the exit code; it never returns to the caller's
+// code. The child is killed when the parent dies until outlive_parent().
+Result<Child> spawn(const NamespacePlan& namespaces, const std::function<int(Channel&)>& body);
+
+// The same through a go-between that first does `enter` (joining namespaces that only take effect for
+// children); its error is reported as the child's.
+Result<Child> spawn_in(const std::function<Status()>& enter, const std::function<int(Channel&)>& body,
+                       uint64_t clone_flags = 0);
+
+// In the child: die with the parent, again. Credential changes clear the setting (prctl(2)).
+void die_with_parent();
+void outlive_parent();
+
+}  // namespace gabion::container

@@ -15,9 +15,10 @@ enum class SourceKind { kMissing, kDirectory, kFile, kSocket, kFifo, kBlockDevic
 
 // The source of a bind mount, after every symbolic link.
 struct SourceFact {
-  std::string resolved;    // absolute; the spec's own text when missing
+  std::string resolved;  // absolute; the spec's own text when missing
   SourceKind kind = SourceKind::kMissing;
-  std::string filesystem;  // "ext4", "proc", "sysfs", "cgroup", "cgroup2", "devtmpfs", "tmpfs", ...; "" unknown
+  std::string
+      filesystem;  // "ext4", "proc", "sysfs", "cgroup", "cgroup2", "devtmpfs", "tmpfs", ...; "" unknown
 };
 
 // An executable a hook names. `/proc/<pid>/exe` is resolved to the file behind it.

@@ -1,8 +1,9 @@
 // harden(): the spec an engine asked for → the spec that may run, with every decision.
 //
-// Pure: no I/O, no clock, no globals. Idempotent; never widens capabilities, namespaces, mounts or
-// syscalls; every changed path has a Decision. HardenedSpec has no public constructor, and
-// container/plan accepts nothing else, so an unhardened config cannot compile into a launch.
+// Pure: no I/O, no clock, no globals. Idempotent on the spec (controls that answer what the spec
+// first asked for, volatile paths and ping, are computed from the first); never widens capabilities,
+// namespaces, mounts or syscalls; every changed path has a Decision. HardenedSpec has no public constructor,
+// and container/plan accepts nothing else, so an unhardened config cannot compile into a launch.
 #pragma once
 
 #include <cstdint>
@@ -26,15 +27,16 @@ struct VolatilePath {
 
 // What the launch must do that config.json has no words for. Defaults are "nothing": passthrough.
 struct Controls {
-  bool own_user_namespace = false;  // an id range of its own, root and binds idmapped
-  bool seal_namespaces = false;     // other namespaces owned by the host, user namespace entered last
+  bool own_user_namespace = false;        // an id range of its own, root and binds idmapped
+  bool seal_namespaces = false;           // other namespaces owned by the host, user namespace entered last
   bool forbid_nested_namespaces = false;  // user.max_*_namespaces = 0 inside
   bool no_memfd_exec = false;             // vm.memfd_noexec = 2 in the pid namespace, where the kernel has it
   bool core_dumps_off = false;
-  bool unprivileged_low_ports = false;    // net.ipv4.ip_unprivileged_port_start = 0 (NET_BIND_SERVICE was asked for and granted)
-  bool unprivileged_ping = false;         // net.ipv4.ping_group_range = "0 <last id>" (NET_RAW was asked for)
-  bool private_stdio = false;             // stdio pipes are given to the container's user
-  std::string seccomp_profile;            // built-in profile stacked on the spec's filter; "" none
+  bool unprivileged_low_ports =
+      false;  // net.ipv4.ip_unprivileged_port_start = 0 (NET_BIND_SERVICE was asked for and granted)
+  bool unprivileged_ping = false;  // net.ipv4.ping_group_range = "0 <last id>" (NET_RAW was asked for)
+  bool private_stdio = false;      // stdio pipes are given to the container's user
+  std::string seccomp_profile;     // built-in profile stacked on the spec's filter; "" none
   std::vector<VolatilePath> volatile_paths;
   uint64_t volatile_bytes = 0;  // size of the one tmpfs behind them all
   uint64_t tmpfs_bytes = 0;     // ceiling for a tmpfs mount that names no size; 0 none
@@ -77,8 +79,7 @@ class HardenedProcess {
 // `running` is the container's own hardened process: exec gets no capability its policy tier would
 // not give, and no_new_privs and the LSM label are never weaker than the container's.
 std::variant<HardenedProcess, Refusal> harden_process(const oci::Process& process,
-                                                      const oci::Process& running,
-                                                      const Policy& policy);
+                                                      const oci::Process& running, const Policy& policy);
 
 class HardenedResources {
  public:
@@ -92,7 +93,6 @@ class HardenedResources {
   std::vector<Decision> decisions_;
 };
 std::variant<HardenedResources, Refusal> harden_resources(const oci::Resources& resources,
-                                                          const Policy& policy,
-                                                          const HostFacts& facts);
+                                                          const Policy& policy, const HostFacts& facts);
 
 }  // namespace gabion::policy

@@ -1,0 +1,19 @@
+// Exceptions: the node's own statement that a certain container may have more. They match only facts
+// that the engine or the node asserts, never what an image, a label or a pod's author wrote.
+#pragma once
+
+#include <vector>
+
+#include "policy/facts.h"
+#include "policy/policy.h"
+
+namespace gabion::policy {
+
+// The exceptions of `policy` that match, in the policy's order.
+std::vector<const Exception*> matching_exceptions(const Policy& policy, const HostFacts& facts,
+                                                  const oci::Spec& spec);
+
+// The policy with them applied.
+Policy with_exceptions(const Policy& policy, const std::vector<const Exception*>& matching);
+
+}  // namespace gabion::policy

@@ -21,9 +21,9 @@ class OomNotifier {
   enum class Event {
     kNone,  // woken for another reason (v2: a limit was reached without a kill)
     kOom,   // the kernel ran out of memory for the group since the last call
-    kGone,  // the group was removed: no more events will come
+    kGone,  // the group was removed, or (v2) has no process left: no more events will come
   };
-  // Never blocks.
+  // Never blocks. Once woken, call it until it says kNone or kGone.
   Result<Event> read_event();
 
  private:

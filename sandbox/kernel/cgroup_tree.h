@@ -1,0 +1,27 @@
+// Walks over a group and the groups a container made below it. Internal to kernel/cgroup*.
+//
+// A hostile container can nest groups as deep as it likes: the walk holds one descriptor and no
+// recursion, going down by name and up by "..", which on cgroupfs is always the parent (there are no
+// links, and rename(2) cannot move a group to another parent).
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+
+namespace gabion::kernel {
+
+// Appends the processes of the group at `path` and below. An absent group has none.
+Status collect_processes(const std::string& path, std::vector<pid_t>& pids);
+
+// Sorts, and drops duplicates and zeros (processes outside the reader's pid namespace).
+void tidy_processes(std::vector<pid_t>& pids);
+
+// rmdir of the group at `path` with all groups below it, deepest first. False when one of them is
+// still busy; an absent group counts as removed.
+Result<bool> try_remove_group(const std::string& path);
+
+}  // namespace gabion::kernel

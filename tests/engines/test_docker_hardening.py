@@ -119,7 +119,7 @@ class Promises(DockerCase):
         identity = self.inspect(name, ".Id")
         docker("rm", "-f", name)
         events = []
-        with open("/var/log/gabion/audit.log", encoding="utf-8") as log:
+        with open("/var/log/gabion/audit.jsonl", encoding="utf-8") as log:
             for line in log:
                 record = json.loads(line)
                 if identity in line:

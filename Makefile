@@ -1,0 +1,64 @@
+# A thin front to CMake. `make help` lists the targets.
+
+PREFIX  ?= /usr/local
+DESTDIR ?=
+BUILD   ?= build
+JOBS    ?= $(shell nproc)
+
+CMAKE = cmake -S . -G Ninja -DCMAKE_INSTALL_PREFIX=$(PREFIX)
+CCACHE := $(if $(shell command -v ccache 2>/dev/null),-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+
+.PHONY: help build run check lint sanitize bench fuzz install clean
+
+help:
+	@echo 'make build      build/gabion, after installing what is missing (Debian, root)'
+	@echo 'make run        build, then run a hardened container made on the spot and show what holds it'
+	@echo 'make check      install the test needs, build, run every test and lint'
+	@echo 'make lint       layers, formatting, clang-tidy, shell scripts'
+	@echo 'make sanitize   unit and kernel tests under AddressSanitizer and UBSan'
+	@echo 'make bench      gabion, runc and crun side by side'
+	@echo 'make install    honours DESTDIR and PREFIX (default /usr/local)'
+	@echo 'make clean      remove the build directories'
+
+build:
+	@tests/deps.sh build
+	@$(CMAKE) -B $(BUILD) -DGABION_TESTS=OFF -DGABION_SANITIZE=OFF $(CCACHE) > /dev/null
+	@cmake --build $(BUILD) -j $(JOBS) --target gabion
+
+run: build
+	@tests/deps.sh run
+	@integration/demo.sh $(BUILD)/gabion
+
+check:
+	@tests/deps.sh check
+	@$(CMAKE) -B $(BUILD) -DGABION_TESTS=ON -DGABION_SANITIZE=OFF $(CCACHE) > /dev/null
+	@cmake --build $(BUILD) -j $(JOBS)
+	@python3 tests/run.py --build $(BUILD) lint unit suites
+
+lint:
+	@tests/deps.sh check
+	@$(CMAKE) -B $(BUILD) -DGABION_TESTS=ON -DGABION_SANITIZE=OFF $(CCACHE) > /dev/null
+	@python3 tests/run.py --build $(BUILD) lint
+
+sanitize:
+	@tests/deps.sh check
+	@$(CMAKE) -B $(BUILD)-sanitize -DGABION_TESTS=ON -DGABION_SANITIZE=ON $(CCACHE) > /dev/null
+	@cmake --build $(BUILD)-sanitize -j $(JOBS)
+	@python3 tests/run.py --build $(BUILD)-sanitize unit
+
+bench:
+	@tests/deps.sh bench
+	@$(CMAKE) -B $(BUILD) -DGABION_SANITIZE=OFF $(CCACHE) > /dev/null
+	@cmake --build $(BUILD) -j $(JOBS) --target gabion
+	@tests/bench/run.py $(BUILD)/gabion
+
+ifneq ($(wildcard tests/fuzz/run.sh),)
+fuzz:
+	@tests/fuzz/run.sh
+endif
+
+install: build
+	@integration/install.sh $(BUILD)/gabion "$(DESTDIR)" "$(PREFIX)"
+
+clean:
+	rm -rf $(BUILD) $(BUILD)-sanitize

@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <string>
@@ -16,6 +17,7 @@
 #include "base/file.h"
 #include "base/path.h"
 #include "base/text.h"
+#include "policy/sha256.h"
 
 namespace gabion::audit {
 
@@ -71,14 +73,19 @@ class Unlock {
   int fd_;
 };
 
-Record torn_record(const Tail& tail) {
+// What was cut stays in the file; its hash ties the repair to those very bytes, so that a later edit
+// of them shows.
+Record torn_record(int fd, const Tail& tail) {
   Record record;
   record.event = "audit.torn";
   record.outcome = "error";
   record.reason =
       "a writer was killed, or the disk was full, in the middle of a line; it was closed off with '!'";
-  record.detail =
-      concat({"offset ", std::to_string(tail.torn_offset), ", ", std::to_string(tail.torn_bytes), " bytes"});
+  std::string torn(std::min(tail.torn_bytes, kMaxLine), '\0');
+  const ssize_t got = ::pread(fd, torn.data(), torn.size(), static_cast<off_t>(tail.torn_offset));
+  torn.resize(got > 0 ? static_cast<size_t>(got) : 0);
+  record.detail = concat({"offset ", std::to_string(tail.torn_offset), ", ", std::to_string(tail.torn_bytes),
+                          " bytes, sha256 ", policy::sha256_hex(torn)});
   return record;
 }
 
@@ -138,7 +145,7 @@ Status Log::append_line(const Record& record) {
     // A bare newline could complete a line that was cut just before its own, and bring a record back
     // whose append had failed; '!' cannot be JSON.
     text += "!\n";
-    text += format_line(torn_record(tail), actor, ++seq);
+    text += format_line(torn_record(fd_.get(), tail), actor, ++seq);
   }
   const bool gap = ::access(gap_path_.c_str(), F_OK) == 0;
   if (gap) {

@@ -1,7 +1,7 @@
 // Record → line. Pure but for the clock and the boot id.
 #include "audit/record.h"
 
-#include <ctime>
+#include <algorithm>
 
 #include "audit/clock.h"
 #include "base/json_text.h"
@@ -37,11 +37,10 @@ void set_text(json::Value& object, const char* key, const std::string& text) {
   if (!text.empty()) object.set(key, json::Value::string(utf8(text)));
 }
 
-void cut(std::string& text, size_t limit) {
-  if (text.size() <= limit) return;
-  const size_t left_out = text.size() - limit;
-  text.resize(limit);
-  text += concat({"...(", std::to_string(left_out), " more bytes)"});
+std::string prefix(const std::string& text, size_t limit) {
+  if (text.size() <= limit) return text;
+  return concat(
+      {std::string_view(text).substr(0, limit), "...(", std::to_string(text.size() - limit), " more bytes)"});
 }
 
 json::Value write_actor(const Actor& actor) {
@@ -49,16 +48,12 @@ json::Value write_actor(const Actor& actor) {
   object.set("uid", json::Value::unsigned_integer(actor.uid));
   object.set("loginuid", json::Value::unsigned_integer(actor.login_uid));
   object.set("pid", json::Value::integer(actor.pid));
-  std::string exe = actor.exe;
-  cut(exe, 1024);
-  set_text(object, "exe", exe);
+  set_text(object, "exe", prefix(actor.exe, 1024));
   json::Value parents = json::Value::array();
   for (const auto& [pid, name] : actor.parents) {
-    std::string comm = name;
-    cut(comm, 64);
     json::Value parent = json::Value::object();
     parent.set("pid", json::Value::integer(pid));
-    parent.set("comm", json::Value::string(utf8(comm)));
+    parent.set("comm", json::Value::string(utf8(prefix(name, 64))));
     parents.push(std::move(parent));
   }
   object.set("parents", std::move(parents));
@@ -72,30 +67,45 @@ policy::Decision clean(const policy::Decision& decision) {
   return copy;
 }
 
-template <typename T>
-void shorten(std::vector<T>& list, size_t limit, size_t& omitted) {
-  if (list.size() <= limit) return;
-  omitted += list.size() - limit;
-  list.resize(limit);
-}
-
 // A copy in which no text is longer than `text_limit` bytes and no list longer than `list_limit`.
 Record bounded(const Record& record, size_t text_limit, size_t list_limit) {
-  Record copy = record;
-  shorten(copy.argv, list_limit, copy.argv_omitted);
-  shorten(copy.decisions, list_limit, copy.decisions_omitted);
-  for (std::string* text : {&copy.event, &copy.outcome, &copy.reason, &copy.container, &copy.bundle,
-                            &copy.config_sha256, &copy.policy, &copy.policy_sha256, &copy.detail}) {
-    cut(*text, text_limit);
+  const auto cut = [text_limit](const std::string& text) { return prefix(text, text_limit); };
+  Record copy;
+  copy.event = cut(record.event);
+  copy.outcome = cut(record.outcome);
+  copy.reason = cut(record.reason);
+  copy.container = cut(record.container);
+  copy.bundle = cut(record.bundle);
+  copy.config_sha256 = cut(record.config_sha256);
+  copy.policy = cut(record.policy);
+  copy.policy_sha256 = cut(record.policy_sha256);
+  copy.detail = cut(record.detail);
+  const size_t arguments = std::min(list_limit, record.argv.size());
+  for (size_t i = 0; i < arguments; ++i) copy.argv.push_back(cut(record.argv[i]));
+  copy.argv_omitted = record.argv_omitted + record.argv.size() - arguments;
+  const size_t decisions = std::min(list_limit, record.decisions.size());
+  for (size_t i = 0; i < decisions; ++i) {
+    const policy::Decision& decision = record.decisions[i];
+    copy.decisions.push_back({.rule = cut(decision.rule),
+                              .path = cut(decision.path),
+                              .before = cut(decision.before),
+                              .after = cut(decision.after),
+                              .outcome = decision.outcome,
+                              .reason = cut(decision.reason)});
   }
-  for (std::string& argument : copy.argv) cut(argument, text_limit);
-  for (policy::Decision& decision : copy.decisions) {
-    for (std::string* text :
-         {&decision.rule, &decision.path, &decision.before, &decision.after, &decision.reason}) {
-      cut(*text, text_limit);
-    }
-  }
+  copy.decisions_omitted = record.decisions_omitted + record.decisions.size() - decisions;
   return copy;
+}
+
+// At least so many bytes the texts need: what is surely too long is not written out to see.
+size_t least_size(const Record& record) {
+  size_t size = record.reason.size() + record.detail.size() + record.bundle.size() + record.argv.size() +
+                record.decisions.size();
+  for (const std::string& argument : record.argv) size += argument.size();
+  for (const policy::Decision& decision : record.decisions) {
+    size += decision.before.size() + decision.after.size() + decision.reason.size();
+  }
+  return size;
 }
 
 }  // namespace
@@ -142,12 +152,13 @@ json::Value write_record(const Record& record, const Actor& actor, uint64_t seq)
 }
 
 std::string format_line(const Record& record, const Actor& actor, uint64_t seq) {
-  std::string line = json::write(write_record(record, actor, seq));
+  std::string line;
+  if (least_size(record) < kMaxLine) line = json::write(write_record(record, actor, seq));
   // Ends: a byte becomes six at most ("\u0001"), so the last step, 9 texts, 4 arguments and 4
   // decisions of 5 texts, each of about 160 bytes, and the bounded actor make less than 48 KiB.
   size_t text_limit = 2048;
   size_t list_limit = 256;
-  while (line.size() + 1 > kMaxLine) {
+  while (line.empty() || line.size() + 1 > kMaxLine) {
     line = json::write(write_record(bounded(record, text_limit, list_limit), actor, seq));
     if (text_limit > 128) text_limit /= 2;
     if (list_limit > 4) list_limit /= 2;

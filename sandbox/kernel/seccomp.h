@@ -25,17 +25,22 @@ struct Condition {
   Compare compare = Compare::kEqual;
   uint64_t value = 0;      // kMaskedEqual: the mask
   uint64_t value_two = 0;  // kMaskedEqual: the value to equal
+  bool operator==(const Condition&) const = default;
 };
 
 struct Rule {
   std::vector<std::string> names;  // unknown on an architecture: skipped there, as runc does
   uint32_t action = 0;             // SECCOMP_RET_* with its data
-  std::vector<Condition> conditions;  // all must hold; several rules for one call: any
+  // All must hold, unless two test one argument: then any may (runc's and crun's meaning). Of several
+  // rules for one call an unconditional one decides, else the strictest that holds.
+  std::vector<Condition> conditions;
 };
 
 struct Filter {
   uint32_t default_action = 0;  // SECCOMP_RET_* with its data
-  std::vector<uint32_t> architectures;  // AUDIT_ARCH_*; empty: the native one. x32 is kArchX32
+  // AUDIT_ARCH_*, and kArchX32, besides the native one, which is always filtered. One that this
+  // machine cannot run needs no code and is accepted.
+  std::vector<uint32_t> architectures;
   std::vector<Rule> rules;
   // What a call from an architecture not listed gets. runc: SECCOMP_RET_KILL_PROCESS.
   uint32_t bad_arch_action = 0;
@@ -57,10 +62,6 @@ Result<uint32_t> flag_from_name(std::string_view name);  // SECCOMP_FILTER_FLAG_
 
 // Profiles from profiles/seccomp/, compiled when gabion was built. nullptr when there is no such.
 const Program* builtin_profile(std::string_view name);
-
-// Compiled filters kept by content hash in `directory` (0700, root's). A damaged or foreign entry
-// is ignored and rewritten; failure to cache is not an error.
-Result<Program> compile_cached(const Filter& filter, const std::string& directory);
 
 // Installs `program` on the calling thread. `flags` are SECCOMP_FILTER_FLAG_*; with NEW_LISTENER
 // the value is the listener's descriptor, otherwise -1.

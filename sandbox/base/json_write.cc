@@ -5,37 +5,46 @@ namespace gabion::json {
 
 namespace {
 
-void append_escaped(std::string& out, std::string_view text) {
+// DEL as well as the control characters: what we print may reach a terminal.
+constexpr bool needs_escape(unsigned char byte) {
+  return byte < 0x20 || byte == 0x7f || byte == '"' || byte == '\\';
+}
+
+void append_escape(std::string& out, unsigned char byte) {
   constexpr char kDigits[] = "0123456789abcdef";
-  for (char character : text) {
-    auto byte = static_cast<unsigned char>(character);
-    switch (character) {
-      case '"':
-        out += "\\\"";
-        break;
-      case '\\':
-        out += "\\\\";
-        break;
-      case '\n':
-        out += "\\n";
-        break;
-      case '\r':
-        out += "\\r";
-        break;
-      case '\t':
-        out += "\\t";
-        break;
-      default:
-        // DEL as well: what we print may reach a terminal.
-        if (byte < 0x20 || byte == 0x7f) {
-          out += "\\u00";
-          out += kDigits[byte >> 4];
-          out += kDigits[byte & 0xf];
-        } else {
-          out += character;
-        }
-    }
+  switch (byte) {
+    case '"':
+      out += "\\\"";
+      break;
+    case '\\':
+      out += "\\\\";
+      break;
+    case '\n':
+      out += "\\n";
+      break;
+    case '\r':
+      out += "\\r";
+      break;
+    case '\t':
+      out += "\\t";
+      break;
+    default:
+      out += "\\u00";
+      out += kDigits[byte >> 4];
+      out += kDigits[byte & 0xf];
   }
+}
+
+void append_escaped(std::string& out, std::string_view text) {
+  size_t start = 0;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    if (!needs_escape(byte)) continue;
+    out += text.substr(start, i - start);
+    append_escape(out, byte);
+    start = i + 1;
+  }
+  out += text.substr(start);
 }
 
 class Writer {

@@ -108,12 +108,13 @@ TEST(Reader, NullIsAbsent) {
   Spec spec = read(R"({"ociVersion":"1.0.2","process":{"args":null,"capabilities":null,"user":null,
     "rlimits":null,"oomScoreAdj":null},"root":null,"mounts":null,"hooks":null,"annotations":null,
     "linux":{"resources":{"pids":null,"devices":null},"seccomp":null,"intelRdt":null,"namespaces":null}})");
+  ASSERT_TRUE(spec.process);
+  ASSERT_TRUE(spec.linux_.resources);
   EXPECT_TRUE(spec.process->args.empty());
   EXPECT_FALSE(spec.process->capabilities);
   EXPECT_FALSE(spec.process->oom_score_adj);
   EXPECT_FALSE(spec.root);
   EXPECT_TRUE(spec.hooks.empty());
-  EXPECT_TRUE(spec.linux_.resources);
   EXPECT_FALSE(spec.linux_.resources->pids_limit);
   EXPECT_FALSE(spec.linux_.seccomp);
   EXPECT_FALSE(spec.linux_.has_intel_rdt);

@@ -130,14 +130,19 @@ class Compiler {
   }
 
   Status decide(Abi abi) {
-    const bool narrow = abi != Abi::kNative;
+    const size_t no_row = syscall_count();
+    const bool compat = abi == Abi::kCompat;
+    const size_t socketcall = compat ? find_syscall("socketcall").value_or(no_row) : no_row;
+    const size_t ipc = compat ? find_syscall("ipc").value_or(no_row) : no_row;
+    std::vector<std::pair<uint32_t, uint32_t>>& verdicts = calls(abi).verdicts;
+    verdicts.reserve(uses_.size() + 2);
     for (const size_t row : rows_by_number(abi)) {
-      const Syscall& call = syscall_at(row);
-      std::vector<Branch> multiplexed;
-      if (abi == Abi::kCompat) multiplexed = branches_through(call);
-      if (uses_of_[row] == kNoUse && multiplexed.empty()) continue;
-      const uint32_t verdict = plan_.intern(verdict_of(row, narrow, std::move(multiplexed)));
-      calls(abi).verdicts.emplace_back(call.number(abi), verdict);
+      const uint32_t number = syscall_at(row).number(abi);
+      if (row == socketcall || row == ipc) {
+        verdicts.emplace_back(number, plan_.intern(verdict_of(row, abi, branches_through(row == ipc))));
+      } else if (uses_of_[row] != kNoUse) {
+        verdicts.emplace_back(number, verdict_of(row, abi));
+      }
       if (plan_.verdicts.size() > kMaxVerdicts) {
         return make_error(Code::kInvalid,
                           "seccomp: the filter has more argument conditions than a BPF program can hold");
@@ -147,13 +152,10 @@ class Compiler {
   }
 
   // socketcall(2) and ipc(2) get the rules of every call they reach, told apart by the code.
-  [[nodiscard]] std::vector<Branch> branches_through(const Syscall& call) const {
+  [[nodiscard]] std::vector<Branch> branches_through(bool ipc) const {
     std::vector<Branch> branches;
-    const std::string_view name = syscall_name(call);
-    const bool socketcall = name == "socketcall";
-    if (!socketcall && name != "ipc") return branches;
     for (size_t row = 0; row < syscall_count(); ++row) {
-      const uint32_t code = socketcall ? syscall_at(row).socketcall_code : syscall_at(row).ipc_code;
+      const uint32_t code = ipc ? syscall_at(row).ipc_code : syscall_at(row).socketcall_code;
       if (code == 0) continue;
       for (uint32_t use = uses_of_[row]; use != kNoUse; use = uses_[use].next) {
         add_branches(filter_.rules[uses_[use].rule], code, true, branches);
@@ -162,9 +164,20 @@ class Compiler {
     return branches;
   }
 
+  // Nearly every call has one rule without conditions.
+  uint32_t verdict_of(size_t row, Abi abi) {
+    const Rule& first = filter_.rules[uses_[uses_of_[row]].rule];
+    if (!first.conditions.empty()) return plan_.intern(verdict_of(row, abi, {}));
+    if (plan_.verdicts[plain_].action != first.action || !plan_.verdicts[plain_].branches.empty()) {
+      plain_ = plan_.intern({first.action, {}, false});
+    }
+    return plain_;
+  }
+
   // An unconditional rule outranks every conditional one, and the first unconditional one the rest.
   // Of the conditional ones that hold the strictest decides.
-  [[nodiscard]] Verdict verdict_of(size_t row, bool narrow, std::vector<Branch> branches) const {
+  [[nodiscard]] Verdict verdict_of(size_t row, Abi abi, std::vector<Branch> branches) const {
+    const bool narrow = abi != Abi::kNative;
     for (uint32_t use = uses_of_[row]; use != kNoUse; use = uses_[use].next) {
       const Rule& rule = filter_.rules[uses_[use].rule];
       if (rule.conditions.empty()) return {rule.action, {}, false};
@@ -175,6 +188,7 @@ class Compiler {
       }
     }
     std::stable_sort(branches.begin(), branches.end(), stricter);
+    if (branches.empty()) return {filter_.default_action, {}, false};
     return {filter_.default_action, std::move(branches), narrow};
   }
 
@@ -206,6 +220,7 @@ class Compiler {
   std::vector<Use> uses_;
   Calls calls_[kAbiCount];
   Plan plan_;
+  uint32_t plain_ = 0;  // the verdict used last that has no conditions
 };
 
 }  // namespace

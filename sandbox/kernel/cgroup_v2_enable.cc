@@ -79,7 +79,8 @@ Result<Status> enable_at(const std::string& path) {
 
 Status enable_controllers(Group& group, const CgroupLimits& limits) {
   GroupDirectory* leaf = group.unified();
-  const std::string root = group.is_unified() ? "/sys/fs/cgroup" : "/sys/fs/cgroup/unified";
+  const std::string root =
+      cgroup_mode() == CgroupMode::kUnified ? "/sys/fs/cgroup" : "/sys/fs/cgroup/unified";
   const std::string& path = leaf->path();
   if (!path.starts_with(root + "/")) {
     return make_error(Code::kInvalid, concat({"cgroup \"", path, "\" is not below ", root}));

@@ -1,7 +1,5 @@
 #include "shim/cli/context.h"
 
-#include <unistd.h>
-
 #include "base/text.h"
 #include "policy/reader.h"
 
@@ -77,9 +75,7 @@ Result<Context> make_context(std::string program, const Arguments& global) {
 
 Result<policy::Policy> load_node_policy(const Context& context) {
   if (!context.policy_file.empty()) return policy::load_policy(context.policy_file);
-  // Only "there is none" selects the built-in tier: a policy file that cannot be read is an error.
-  if (::access(kDefaultPolicy, F_OK) == 0 || errno != ENOENT) return policy::load_policy(kDefaultPolicy);
-  return policy::builtin_policy("restricted");
+  return policy::default_policy();
 }
 
 Result<Session> Session::open(const Context& context, Need need) {

@@ -16,14 +16,13 @@
 namespace gabion::cli {
 
 inline constexpr const char* kDefaultRoot = "/run/gabion/containers";
-inline constexpr const char* kDefaultPolicy = "/etc/gabion/policy.json";
 
 std::span<const Flag> global_flags();
 
 struct Context {
   std::string program;  // the name it was called by: a link named runc calls itself runc
   std::string root;
-  std::string policy_file;  // "": kDefaultPolicy if there is one, else the built-in `restricted`
+  std::string policy_file;  // "": policy::default_policy()
   std::string audit_file;
   bool no_cgroups = false;
   bool systemd_cgroups = false;

@@ -95,7 +95,7 @@ Result<Child> spawn_exec(const ExecPlan& plan) {
           return sys_error("join the container's namespaces");
         return ok_status();
       },
-      [&](Channel& channel) { return exec_child(plan, channel); });
+      [&](Channel& channel) { return exec_child(plan, channel); }, 0, plan.namespaces.into_cgroup.get());
 }
 
 Status check_status(const Live& live, const ExecOptions& options) {
@@ -170,8 +170,11 @@ Result<int> exec(const Host& host, const ExecOptions& options) {
   plan.process.new_keyring = false;
   plan.namespaces = TRY(container_namespaces(live.state, running, *live.init));
   plan.init_pidfd = live.init->pidfd();
-  if (has_cgroup(live.state))
-    plan.cgroup_procs = TRY(kernel::Cgroup::open(live.state.cgroup).open_procs(options.cgroup));
+  if (has_cgroup(live.state)) {
+    const kernel::Cgroup cgroup = kernel::Cgroup::open(live.state.cgroup);
+    plan.cgroup_procs = TRY(cgroup.open_procs(options.cgroup, kernel::Cgroup::Join::kWithoutUnified));
+    plan.namespaces.into_cgroup = TRY(cgroup.open_into(options.cgroup));
+  }
   Fd console;
   Fd console_receiver;
   if (plan.process.terminal) {

@@ -5,7 +5,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <climits>
+#include <vector>
 
 #include "base/file.h"
 #include "base/path.h"
@@ -141,6 +143,22 @@ Result<std::string> prepare(Plan& plan, const InitInputs& inputs, const Channel&
   return find_executable(plan.process);
 }
 
+// Closes every descriptor but the standard streams, the preserved ones and `keep`. A process that may
+// wait for `start` for days must hold nothing of the runtime: a lock (flock(2) belongs to the open
+// file, which fork(2) shares), a descriptor of the host, a socket the engine leaked.
+Status close_all_but(int preserve_fds, std::vector<int> keep) {
+  std::sort(keep.begin(), keep.end());
+  auto first = static_cast<unsigned>(3 + preserve_fds);
+  for (int fd : keep) {
+    const auto number = static_cast<unsigned>(fd);
+    if (fd < 0 || number < first) continue;
+    if (number > first && ::close_range(first, number - 1, 0) != 0) return sys_error("close_range");
+    first = number + 1;
+  }
+  if (::close_range(first, ~0U, 0) != 0) return sys_error("close_range");
+  return ok_status();
+}
+
 }  // namespace
 
 int init(Plan& plan, const InitInputs& inputs, Channel& channel) {
@@ -154,6 +172,9 @@ int init(Plan& plan, const InitInputs& inputs, Channel& channel) {
   const Result<Message> commit = channel.expect(MessageKind::kCommit);
   if (!commit.ok()) return 1;  // the parent died, or gave up
   outlive_parent();
+  if (!close_all_but(inputs.preserve_fds, {inputs.start_listener, channel.fd(), plan.process.listener.get()})
+           .ok())
+    return 1;
 
   Channel starter;
   if (inputs.start_listener < 0) {

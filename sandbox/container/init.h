@@ -12,7 +12,8 @@ struct InitInputs {
   bool parent_has_hooks = false;  // prestart or createRuntime: stop for the parent after the mounts
   int console_socket = -1;        // where the terminal's master goes
   int start_listener = -1;        // -1: kCommit itself is the start (run)
-  Info info;                      // for the state document of hooks; pid and status are filled in
+  int preserve_fds = 0;
+  Info info;  // for the state document of hooks; pid and status are filled in
 };
 
 // Runs in the child; returns only when something failed, after telling the parent.

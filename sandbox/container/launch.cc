@@ -106,12 +106,12 @@ Status send_pidfd(const std::string& path, const Child& child) {
   return kernel::send_descriptor(socket.get(), child.pidfd.get(), std::to_string(child.pid));
 }
 
-Status run_parent_hooks(const Launch& made, const oci::Spec& spec) {
+Status run_parent_hooks(const Launch& made, const oci::Spec& spec, const Survey& seen) {
   TRY(made.child.channel.expect(MessageKind::kHooks));
   const std::string text =
       json::write(oci_state(live_info(made.state, ContainerStatus::kCreating, made.child.pid)));
-  TRY(run_hooks(spec.hooks.prestart, "prestart", text, made.state.bundle));
-  TRY(run_hooks(spec.hooks.create_runtime, "createRuntime", text, made.state.bundle));
+  TRY(run_hooks(spec.hooks.prestart, "prestart", text, made.state.bundle, &seen.hooks));
+  TRY(run_hooks(spec.hooks.create_runtime, "createRuntime", text, made.state.bundle, &seen.hooks));
   return made.child.channel.send(MessageKind::kContinue);
 }
 
@@ -226,6 +226,7 @@ Result<std::unique_ptr<Launch>> launch(const Host& host, const Store& store, con
   }
 
   InitInputs init_inputs;
+  init_inputs.preserve_fds = options.preserve_fds;
   init_inputs.parent_has_hooks = !spec.hooks.prestart.empty() || !spec.hooks.create_runtime.empty();
   init_inputs.info = live_info(made->state, ContainerStatus::kCreating, 0);
   Fd console;
@@ -253,7 +254,7 @@ Result<std::unique_ptr<Launch>> launch(const Host& host, const Store& store, con
   if (init_inputs.parent_has_hooks) {
     // A hook may ask the runtime for the state.
     TRY(store.save(made->state));
-    TRY(run_parent_hooks(*made, spec));
+    TRY(run_parent_hooks(*made, spec, seen));
   }
   TRY(made->child.channel.expect(MessageKind::kReady));
   if (console_receiver.valid()) {

@@ -119,7 +119,8 @@ Result<RootPlan> plan_root(const policy::HardenedSpec& hardened, const PlanInput
     return std::move(directory).error().wrap("invalid rootfs: root.path must be an existing directory");
   }
   plan.directory = std::move(directory).value();
-  if (TRY(path_of(plan.directory.get())) == "/") {
+  const std::string resolved = TRY(path_of(plan.directory.get()));
+  if (resolved == "/") {
     return make_error(Code::kInvalid, "invalid rootfs: root.path is the host's own root");
   }
   plan.shift = inputs.slot.has_value();
@@ -168,6 +169,13 @@ Result<std::vector<DeviceNode>> plan_devices(const oci::Spec& spec, const Namesp
   return nodes;
 }
 
+// config-linux.md, "Default Devices" and runtime-linux.md, "Dev symbolic links".
+constexpr std::pair<const char*, const char*> kDeviceLinks[] = {{"/dev/fd", "/proc/self/fd"},
+                                                                {"/dev/stdin", "/proc/self/fd/0"},
+                                                                {"/dev/stdout", "/proc/self/fd/1"},
+                                                                {"/dev/stderr", "/proc/self/fd/2"},
+                                                                {"/dev/ptmx", "pts/ptmx"}};
+
 // The file masks are made of. An attacker who can put another file at /dev/null of the host has
 // already won, but a runtime running in a container has been fooled so (CVE-2025-31133).
 Result<Fd> open_null_device() {
@@ -181,9 +189,13 @@ Result<Fd> open_null_device() {
 }
 
 void add_sysctls(Plan& plan, const oci::Spec& spec, const policy::Controls& controls) {
-  auto add = [&](std::string key, std::string value) {
-    std::erase_if(plan.sysctls, [&](const auto& known) { return known.first == key; });
-    plan.sysctls.emplace_back(std::move(key), std::move(value));
+  auto add = [&](const std::string& key, const std::string& value) {
+    for (auto& [known, text] : plan.sysctls) {
+      if (known != key) continue;
+      text = value;
+      return;
+    }
+    plan.sysctls.emplace_back(key, value);
   };
   if (plan.namespaces.new_network && controls.unprivileged_low_ports) {
     add("net/ipv4/ip_unprivileged_port_start", "0");
@@ -214,7 +226,7 @@ void add_sysctls(Plan& plan, const oci::Spec& spec, const policy::Controls& cont
         continue;
       }
     }
-    add(std::move(path), value);
+    add(path, value);
   }
 }
 
@@ -243,11 +255,7 @@ Result<Plan> make_plan(const policy::HardenedSpec& hardened, const Survey& surve
   plan.root = TRY(plan_root(hardened, inputs));
   TRY(plan_mounts(plan, hardened, survey));
   plan.devices = TRY(plan_devices(spec, plan.namespaces));
-  plan.links = {{"/dev/fd", "/proc/self/fd"},
-                {"/dev/stdin", "/proc/self/fd/0"},
-                {"/dev/stdout", "/proc/self/fd/1"},
-                {"/dev/stderr", "/proc/self/fd/2"},
-                {"/dev/ptmx", "pts/ptmx"}};
+  for (const auto& [path, target] : kDeviceLinks) plan.links.emplace_back(path, target);
   plan.masked_paths = spec.linux_.masked_paths;
   plan.readonly_paths = spec.linux_.readonly_paths;
   plan.null_device = TRY(open_null_device());
@@ -270,7 +278,8 @@ Result<Plan> make_plan(const policy::HardenedSpec& hardened, const Survey& surve
 }
 
 Status add_cgroup(Plan& plan, const kernel::Cgroup& cgroup) {
-  plan.cgroup_procs = TRY(cgroup.open_procs());
+  plan.cgroup_procs = TRY(cgroup.open_procs("", kernel::Cgroup::Join::kWithoutUnified));
+  plan.namespaces.into_cgroup = TRY(cgroup.open_into());
   for (MountOp& mount : plan.mounts) {
     if (mount.kind != MountOp::Kind::kCgroup) continue;
     const auto& directories = cgroup.location().directories;

@@ -81,6 +81,7 @@ struct NamespacePlan {
   std::vector<kernel::IdMap> gids;
   bool forbid_nested = false;
   bool new_network = false;
+  Fd into_cgroup;  // cgroup2 directory clone3(2) puts the child in; invalid: none
 };
 
 // What a process becomes: the container's first, or one that exec adds.
@@ -134,7 +135,7 @@ struct Plan {
   std::string hostname;
   std::string domainname;
   std::vector<std::pair<std::string, std::string>> sysctls;  // "net/ipv4/ip_forward" → value
-  std::vector<Fd> cgroup_procs;
+  std::vector<Fd> cgroup_procs;                              // v1: the child writes "0" to each
   ProcessPlan process;
   std::vector<oci::Hook> create_container_hooks;
   std::vector<oci::Hook> start_container_hooks;

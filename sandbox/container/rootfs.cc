@@ -230,6 +230,7 @@ Status make_devices(const Plan& plan, const BuiltRoot& built) {
   }
   for (const DeviceNode& node : plan.devices)
     TRY_AT(make_device(built, node), concat({"device ", node.path}));
+  const ContainerIds ids(plan.namespaces);
   for (const auto& [path, target] : plan.links) {
     const Fd dev = TRY(make_in_root(built.root.get(), "/dev", NodeKind::kDirectory, Links::kNone));
     const std::string name = path.substr(path.rfind('/') + 1);
@@ -281,6 +282,9 @@ Status cover_paths(const Plan& plan, const BuiltRoot& built) {
     TRY_AT(kernel::set_attributes(copy.get(), readonly), "linux.readonlyPaths");
     TRY_AT(kernel::attach(copy.get(), target->get()), "linux.readonlyPaths");
   }
+  kernel::MountAttributes mask;
+  mask.set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;  // not nodev: it is a device
+  TRY_AT(kernel::set_attributes(plan.null_device.get(), mask), "linux.maskedPaths");
   // A detached mount can be copied only since Linux 6.15: the first use attaches the original, which
   // can then be copied on any kernel.
   Fd empty;

@@ -19,11 +19,15 @@ void outlive_parent() { (void)::prctl(PR_SET_PDEATHSIG, 0); }
 namespace {
 
 // fork with flags: single-threaded, so nothing but this thread needs carrying over.
-Result<pid_t> clone_process(uint64_t flags, int* pidfd) {
+Result<pid_t> clone_process(uint64_t flags, int into_cgroup, int* pidfd) {
   clone_args args{};
   args.flags = flags;
   // With CLONE_PARENT the kernel takes the exit signal from the caller and refuses one here.
   args.exit_signal = (flags & CLONE_PARENT) != 0 ? 0 : SIGCHLD;
+  if (into_cgroup >= 0) {
+    args.flags |= CLONE_INTO_CGROUP;
+    args.cgroup = static_cast<uint64_t>(into_cgroup);
+  }
   if (pidfd != nullptr) {
     args.flags |= CLONE_PIDFD;
     args.pidfd = reinterpret_cast<uint64_t>(pidfd);
@@ -57,11 +61,12 @@ Status enter_outer_namespaces(const NamespacePlan& namespaces) {
 
 Result<Child> spawn(const NamespacePlan& namespaces, const std::function<int(Channel&)>& body) {
   if (namespaces.join_pid.valid() || namespaces.own_time) {
-    return spawn_in([&] { return enter_outer_namespaces(namespaces); }, body, namespaces.create);
+    return spawn_in([&] { return enter_outer_namespaces(namespaces); }, body, namespaces.create,
+                    namespaces.into_cgroup.get());
   }
   auto ends = TRY(Channel::pair());
   int pidfd = -1;
-  const pid_t pid = TRY(clone_process(namespaces.create, &pidfd));
+  const pid_t pid = TRY(clone_process(namespaces.create, namespaces.into_cgroup.get(), &pidfd));
   if (pid == 0) {
     ends.first.close();
     run_body(body, ends.second);
@@ -70,9 +75,9 @@ Result<Child> spawn(const NamespacePlan& namespaces, const std::function<int(Cha
 }
 
 Result<Child> spawn_in(const std::function<Status()>& enter, const std::function<int(Channel&)>& body,
-                       uint64_t clone_flags) {
+                       uint64_t clone_flags, int into_cgroup) {
   auto ends = TRY(Channel::pair());
-  const pid_t middle = TRY(clone_process(0, nullptr));
+  const pid_t middle = TRY(clone_process(0, -1, nullptr));
   if (middle == 0) {
     ends.first.close();
     die_with_parent();
@@ -83,7 +88,7 @@ Result<Child> spawn_in(const std::function<Status()>& enter, const std::function
     }
     // CLONE_PARENT: the new process is the runtime's child (and, when the runtime has gone, its
     // subreaper's), never an orphan of this one.
-    Result<pid_t> made = clone_process(clone_flags | CLONE_PARENT, nullptr);
+    Result<pid_t> made = clone_process(clone_flags | CLONE_PARENT, into_cgroup, nullptr);
     if (!made.ok()) {
       (void)ends.second.send_error(made.error());
       ::_exit(1);

@@ -26,7 +26,7 @@ Result<Child> spawn(const NamespacePlan& namespaces, const std::function<int(Cha
 // The same through a go-between that first does `enter` (joining namespaces that only take effect for
 // children); its error is reported as the child's.
 Result<Child> spawn_in(const std::function<Status()>& enter, const std::function<int(Channel&)>& body,
-                       uint64_t clone_flags = 0);
+                       uint64_t clone_flags = 0, int into_cgroup = -1);
 
 // In the child: die with the parent, again. Credential changes clear the setting (prctl(2)).
 void die_with_parent();

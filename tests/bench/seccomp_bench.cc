@@ -46,8 +46,8 @@ double measure(int rounds, Work work) {
 }
 
 double load_time(const Program& program, int rounds) {
-  auto* shared = static_cast<double*>(
-      mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+  auto* shared =
+      static_cast<double*>(mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
   if (shared == MAP_FAILED) return 0;
   std::vector<double> times;
   for (int i = 0; i < rounds; ++i) {
@@ -74,7 +74,8 @@ void report(const char* what, size_t instructions, double compile, double load) 
 // What a cache of compiled filters would cost on a hit: the key over the rules, and a checked file.
 double cache_hit(const Filter& filter, const Program& program) {
   const std::string path = "/tmp/gabion-seccomp-bench-" + std::to_string(getpid());
-  const std::string bytes(reinterpret_cast<const char*>(program.data()), program.size() * sizeof(sock_filter));
+  const std::string bytes(reinterpret_cast<const char*>(program.data()),
+                          program.size() * sizeof(sock_filter));
   if (!gabion::write_file_atomic(path, bytes, 0600).ok()) return 0;
   size_t sink = 0;
   const double time = measure(200, [&] {
@@ -98,7 +99,8 @@ int main() {
     const gabion::Result<Program> ours = seccomp::compile(filter);
     if (!ours) return 1;
     printf("%s\n", path.substr(path.rfind('/') + 1).c_str());
-    report("gabion", ours->size(), measure(200, [&] { (void)seccomp::compile(filter); }), load_time(*ours, 41));
+    report("gabion", ours->size(), measure(200, [&] { (void)seccomp::compile(filter); }),
+           load_time(*ours, 41));
     for (const int optimize : {1, 2}) {
       const std::optional<Program> theirs = seccomp::test::libseccomp_program(filter, optimize);
       if (!theirs) continue;

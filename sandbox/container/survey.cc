@@ -5,7 +5,6 @@
 #include <linux/nsfs.h>
 #include <sched.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/sysinfo.h>
@@ -15,11 +14,11 @@
 #include <optional>
 #include <string_view>
 
+#include "base/hash.h"
 #include "base/path.h"
 #include "base/text.h"
 #include "container/survey_engine.h"
 #include "container/survey_filesystem.h"
-#include "policy/sha256.h"
 
 namespace gabion::container {
 namespace {
@@ -90,16 +89,10 @@ bool is_pinned(const policy::Policy& policy, const std::string& resolved) {
   });
 }
 
-Result<std::string> hash_file(int path_fd, off_t size) {
+Result<std::string> hash_file(int path_fd, const std::string& name) {
   // An O_PATH descriptor cannot be read; its magic link reopens the very same file.
   const Fd fd = TRY(open_path(concat({"/proc/self/fd/", std::to_string(path_fd)}), O_RDONLY));
-  if (size == 0) return policy::sha256_hex("");
-  const size_t length = static_cast<size_t>(size);
-  void* data = ::mmap(nullptr, length, PROT_READ, MAP_PRIVATE, fd.get(), 0);
-  if (data == MAP_FAILED) return sys_error("mmap");
-  std::string digest = policy::sha256_hex(std::string_view(static_cast<const char*>(data), length));
-  (void)::munmap(data, length);
-  return digest;
+  return sha256_fd(fd.get(), name);
 }
 
 Status survey_hook(const oci::Hook& hook, const policy::Policy& policy, Survey& survey) {
@@ -116,7 +109,7 @@ Status survey_hook(const oci::Hook& hook, const policy::Policy& policy, Survey& 
     fact.mode = info.st_mode & 07777;
     fact.trusted_parents = has_trusted_parents(fact.resolved);
     if (fact.found && is_pinned(policy, fact.resolved)) {
-      fact.sha256 = TRY_AT(hash_file(fd.get(), info.st_size), concat({"hash hook ", hook.path}));
+      fact.sha256 = TRY_AT(hash_file(fd.get(), fact.resolved), concat({"hash hook ", hook.path}));
     }
     if (fact.found) survey.hooks.emplace(hook.path, std::move(fd));
   }

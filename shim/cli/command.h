@@ -24,7 +24,9 @@ struct Command {
   int max_arguments;  // kAnyNumber: no limit
   // The exit code. A failed command exits 1, a failed exec 255, as runc has it.
   Result<int> (*run)(const Context& context, const Arguments& arguments);
-  const char* failure;  // put before an error: "create failed"; nullptr: nothing
+  // Put before an error that does not begin with it: "exec failed"; a "%" at its start stands for
+  // the program's name; nullptr: nothing.
+  const char* failure;
   int failure_code;
 };
 

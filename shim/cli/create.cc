@@ -51,7 +51,7 @@ constexpr Command kCreate = {
     .min_arguments = 1,
     .max_arguments = 1,
     .run = run_create,
-    .failure = "create failed",
+    .failure = "% create failed",
     .failure_code = 1,
 };
 

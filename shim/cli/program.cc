@@ -60,8 +60,14 @@ bool asks_help(const Command& command, std::span<const char* const> words) {
 }
 
 int fail(const Context& context, const Command& command, const Error& error) {
-  context.journal.error(command.failure != nullptr ? concat({command.failure, ": ", error.message()})
-                                                   : error.message());
+  std::string text = error.message();
+  if (command.failure != nullptr && !text.starts_with(command.failure)) {
+    std::string_view failure = command.failure;
+    const bool named = failure.starts_with('%');
+    if (named) failure.remove_prefix(1);
+    text = concat({named ? std::string_view(context.program) : std::string_view(), failure, ": ", text});
+  }
+  context.journal.error(text);
   return command.failure_code;
 }
 

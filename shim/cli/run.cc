@@ -40,7 +40,7 @@ constexpr Command kRun = {
     .min_arguments = 1,
     .max_arguments = 1,
     .run = run_run,
-    .failure = "run failed",
+    .failure = "% run failed",
     .failure_code = 1,
 };
 

@@ -13,7 +13,9 @@
 //       │  writes the state and the pid file     │
 //       │  kCommit                               │
 //       │ ───────────────────────────────────▶   │  no longer dies with its parent
-//       │                                        │  waits for start
+//       │  kCommitted                            │
+//       │ ◀───────────────────────────────────   │  waits for start
+//       │  may end now
 //
 // A closed channel is an answer too: a child whose parent is gone before kCommit exits; a parent whose
 // child is gone reports that. SOCK_SEQPACKET keeps messages whole.
@@ -35,6 +37,7 @@ enum class MessageKind : int {
   kContinue,
   kReady,
   kCommit,     // value 1: start at once (run), 0: wait for `start`
+  kCommitted,  // the child outlives its parent from here on
   kExecuting,  // the last word before execve(2)
   kError,
 };

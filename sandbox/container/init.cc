@@ -180,6 +180,7 @@ int init(Plan& plan, const InitInputs& inputs, Channel& channel) {
   if (inputs.start_listener < 0) {
     starter = std::move(channel);
   } else {
+    if (!channel.send(MessageKind::kCommitted).ok()) return 1;
     channel.close();
     Result<Channel> waiting = wait_for_start(inputs.start_listener);
     if (!waiting.ok()) return 1;

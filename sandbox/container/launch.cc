@@ -265,7 +265,12 @@ Result<std::unique_ptr<Launch>> launch(const Host& host, const Store& store, con
   TRY(store.save(made->state));
   TRY(write_pid_file(options.pid_file, made->child.pid));
   TRY(made->child.channel.send(MessageKind::kCommit));
-  if (mode == StartMode::kAtOnce) TRY(await_execution(made->child.channel));
+  if (mode == StartMode::kAtOnce) {
+    TRY(await_execution(made->child.channel));
+  } else {
+    // A parent that ended now would still take its child along (PR_SET_PDEATHSIG).
+    TRY(made->child.channel.expect(MessageKind::kCommitted));
+  }
   made->keep();
   return made;
 }

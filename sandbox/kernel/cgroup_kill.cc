@@ -114,14 +114,27 @@ Status signal_processes(Group& group, int signal) {
   return ok_status();
 }
 
-// Signals all while nothing can fork or exit, where there is a freezer.
-Status signal_frozen(Group& group, int signal, bool thaw_after) {
+// Thaws the group and what a container froze below it: a task stays frozen, and so alive, while any
+// of its v1 ancestors is.
+Status thaw_tree(Group& group) {
+  if (GroupDirectory* freezer = group.find("freezer")) {
+    return write_in_every_group(freezer->path(), "freezer.state", "THAWED");
+  }
+  return thaw_group(group);
+}
+
+// Signals all while nothing can fork or exit, where there is a freezer; SIGKILL thaws them to die.
+Status signal_frozen(Group& group, int signal) {
   const bool was_frozen = TRY(group_frozen(group));
   // A group that does not freeze in time is signalled as it runs: the rounds of kill_all catch what
   // forks meanwhile.
   const bool froze = !was_frozen && has_freezer(group) && freeze_group(group).ok();
   const Status signalled = signal_processes(group, signal);
-  if (froze || (was_frozen && thaw_after)) TRY(thaw_group(group));
+  if (signal == SIGKILL && has_freezer(group)) {
+    TRY(thaw_tree(group));
+  } else if (froze) {
+    TRY(thaw_group(group));
+  }
   return signalled;
 }
 
@@ -130,15 +143,13 @@ Status kill_once(Group& group) {
   GroupDirectory* unified = group.unified();
   if (unified != nullptr) {
     const Status killed = unified->write("cgroup.kill", "1");
-    if (killed.ok()) {
-      const bool frozen = TRY(group_frozen(group));
-      return frozen ? thaw_group(group) : ok_status();
-    }
+    // cgroup2's own freezer lets SIGKILL through.
+    if (killed.ok()) return group.find("freezer") == nullptr ? ok_status() : thaw_tree(group);
     // Before Linux 5.14 there is no such file; EOPNOTSUPP: a threaded group.
     const int reason = killed.error().sys_errno;
     if (reason != ENOENT && reason != EOPNOTSUPP) return killed;
   }
-  return signal_frozen(group, SIGKILL, true);
+  return signal_frozen(group, SIGKILL);
 }
 
 bool is_absent(const Error& error) { return error.sys_errno == ENOENT || error.sys_errno == ENODEV; }
@@ -171,7 +182,7 @@ Status Cgroup::kill_all(int timeout_ms) {
     Status killed = round == 0 ? kill_once(group) : ok_status();
     if (round > 0 && round % 8 == 0) {
       killed = kill_once(group);
-      if (killed.ok()) killed = signal_frozen(group, SIGKILL, true);
+      if (killed.ok()) killed = signal_frozen(group, SIGKILL);
     }
     // Removed under our hands: then nothing is in it.
     if (!killed.ok() && !is_absent(killed.error())) return killed;
@@ -186,7 +197,7 @@ Status Cgroup::kill_all(int timeout_ms) {
 Status Cgroup::signal_all(int signal) {
   Group group(location_);
   if (signal == SIGKILL) return kill_once(group);
-  return signal_frozen(group, signal, false);
+  return signal_frozen(group, signal);
 }
 
 }  // namespace gabion::kernel

@@ -114,6 +114,22 @@ Status collect_processes(const std::string& path, std::vector<pid_t>& pids) {
       [](int, const std::string&) { return ok_status(); });
 }
 
+Status write_in_every_group(const std::string& path, const std::string& file, std::string_view value) {
+  Result<Fd> top = open_path(path, O_RDONLY | O_DIRECTORY);
+  if (!top.ok()) {
+    if (is_gone(top.error().sys_errno)) return ok_status();
+    return std::move(top).error();
+  }
+  return walk(
+      std::move(top).value(),
+      [&](int dir) -> Status {
+        Status written = write_existing_at(dir, file, value);
+        if (written.ok() || is_gone(written.error().sys_errno)) return ok_status();
+        return std::move(written).error().wrap(path);
+      },
+      [](int, const std::string&) { return ok_status(); });
+}
+
 void tidy_processes(std::vector<pid_t>& pids) {
   std::sort(pids.begin(), pids.end());
   pids.erase(std::unique(pids.begin(), pids.end()), pids.end());

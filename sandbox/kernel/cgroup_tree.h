@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -19,6 +20,9 @@ Status collect_processes(const std::string& path, std::vector<pid_t>& pids);
 
 // Sorts, and drops duplicates and zeros (processes outside the reader's pid namespace).
 void tidy_processes(std::vector<pid_t>& pids);
+
+// Writes `value` to `file` of the group at `path` and of every group below. Absent ones are skipped.
+Status write_in_every_group(const std::string& path, const std::string& file, std::string_view value);
 
 // rmdir of the group at `path` with all groups below it, deepest first. False when one of them is
 // still busy; an absent group counts as removed.

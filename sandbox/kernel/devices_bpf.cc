@@ -20,8 +20,8 @@ constexpr std::string_view kName = "gabion_devices";
 // --- the assembler -------------------------------------------------------------------------------
 
 // Registers: the context comes in r1, the answer goes out in r0. r2 keeps the device type, r3 the
-// accesses not settled yet, r4 and r5 the numbers.
-enum Register : uint8_t { kAnswer = 0, kContext = 1, kType = 2, kAccess = 3, kMajor = 4, kMinor = 5 };
+// accesses not settled yet, r4 holds a number while it is compared.
+enum Register : uint8_t { kAnswer = 0, kContext = 1, kType = 2, kAccess = 3, kNumber = 4 };
 
 bpf_insn make(uint8_t code, uint8_t destination, uint8_t source, int16_t offset, int32_t immediate) {
   bpf_insn instruction{};
@@ -87,8 +87,16 @@ void assemble_rule(Assembler& out, const DeviceRule& rule) {
   if (mask == 0 || (rule.allow && !known_type)) return;
   if (rule.type == 'b') out.next_unless_equal(kType, BPF_DEVCG_DEV_BLOCK);
   if (rule.type == 'c') out.next_unless_equal(kType, BPF_DEVCG_DEV_CHAR);
-  if (rule.major >= 0) out.next_unless_equal(kMajor, static_cast<uint32_t>(rule.major));
-  if (rule.minor >= 0) out.next_unless_equal(kMinor, static_cast<uint32_t>(rule.minor));
+  // The numbers are loaded anew for each rule: kept in registers, the verifier would follow every
+  // value they were compared with through all rules after it, and give up (E2BIG) at a few hundred.
+  if (rule.major >= 0) {
+    out.load(kNumber, offsetof(bpf_cgroup_dev_ctx, major));
+    out.next_unless_equal(kNumber, static_cast<uint32_t>(rule.major));
+  }
+  if (rule.minor >= 0) {
+    out.load(kNumber, offsetof(bpf_cgroup_dev_ctx, minor));
+    out.next_unless_equal(kNumber, static_cast<uint32_t>(rule.minor));
+  }
   if (rule.allow) {
     // What this rule grants is settled; earlier rules speak only about the rest.
     if (mask != kAllAccess) {
@@ -159,8 +167,6 @@ BpfProgram device_program(const std::vector<DeviceRule>& rules) {
   out.move(kAccess, kType);
   out.bit_and(kType, 0xffff);
   out.shift_right(kAccess, 16);
-  out.load(kMajor, offsetof(bpf_cgroup_dev_ctx, major));
-  out.load(kMinor, offsetof(bpf_cgroup_dev_ctx, minor));
   // Last rule first. One that settles everything hides those before it, and the verifier refuses
   // instructions that cannot be reached.
   bool default_allow = false;

@@ -65,10 +65,13 @@ Status update(const Host& host, const std::string& id, const oci::Resources& res
   record.detail = json::write(oci::write_resources(hardened.resources()));
   TRY(append_audit(host, record));
 
-  TRY(kernel::Cgroup::open(live.state.cgroup).apply(cgroup_limits(hardened.resources())));
+  // CRI sends the whole of linux.resources back, devices included, to change one number. Device
+  // rules are made once, at creation, as in runc.
+  oci::Resources change = hardened.resources();
+  change.devices.clear();
+  TRY(kernel::Cgroup::open(live.state.cgroup).apply(cgroup_limits(change)));
   oci::Spec spec = TRY(config(host, id));
-  spec.linux_.resources =
-      merge_resources(spec.linux_.resources.value_or(oci::Resources()), hardened.resources());
+  spec.linux_.resources = merge_resources(spec.linux_.resources.value_or(oci::Resources()), change);
   return store.write_entry(id, "config.json", json::write(oci::write_spec(spec)));
 }
 

@@ -1,6 +1,7 @@
 #include "container/limits_of.h"
 
 #include <algorithm>
+#include <iterator>
 #include <string>
 
 #include "base/text.h"
@@ -23,6 +24,37 @@ kernel::DeviceRule device_rule(const oci::DeviceRule& rule) {
   result.write = rule.access.find('w') != std::string::npos;
   result.mknod = rule.access.find('m') != std::string::npos;
   return result;
+}
+
+constexpr kernel::DeviceRule allow(char type, int64_t major, int64_t minor, bool open, bool mknod) {
+  return {.allow = true,
+          .type = type,
+          .major = major,
+          .minor = minor,
+          .read = open,
+          .write = open,
+          .mknod = mknod};
+}
+
+// runtime-spec, "Default Devices", and the terminals below /dev/pts (devices.txt: 136 to 143; the
+// kernel gives out 136 first and a container's own devpts never fills it).
+constexpr kernel::DeviceRule kCommonDevices[] = {
+    allow('c', 1, 3, true, true),    // null
+    allow('c', 1, 5, true, true),    // zero
+    allow('c', 1, 7, true, true),    // full
+    allow('c', 1, 8, true, true),    // random
+    allow('c', 1, 9, true, true),    // urandom
+    allow('c', 5, 0, true, true),    // tty
+    allow('c', 5, 2, true, true),    // ptmx
+    allow('c', 136, -1, true, true)  // pts
+};
+constexpr kernel::DeviceRule kEveryNode[] = {allow('c', -1, -1, false, true),
+                                             allow('b', -1, -1, false, true)};
+
+bool keeps_mknod(const oci::Spec& spec) {
+  if (!spec.process || !spec.process->capabilities) return false;
+  const std::vector<std::string>& bounding = spec.process->capabilities->bounding;
+  return std::find(bounding.begin(), bounding.end(), "CAP_MKNOD") != bounding.end();
 }
 
 std::vector<kernel::BlockThrottle> throttles(const std::vector<oci::ThrottleDevice>& devices) {
@@ -186,6 +218,23 @@ kernel::CgroupLimits cgroup_limits(const oci::Resources& resources) {
     limits.devices.emplace();
     for (const oci::DeviceRule& rule : resources.devices) limits.devices->push_back(device_rule(rule));
   }
+  return limits;
+}
+
+kernel::CgroupLimits create_limits(const oci::Spec& spec) {
+  kernel::CgroupLimits limits = cgroup_limits(spec.linux_.resources.value_or(oci::Resources()));
+  // A group starts with its parent's rules, which may allow everything.
+  std::vector<kernel::DeviceRule> rules = {
+      {.allow = false, .type = 'a', .major = -1, .minor = -1, .read = true, .write = true, .mknod = true}};
+  if (limits.devices) rules.insert(rules.end(), limits.devices->begin(), limits.devices->end());
+  // Last, as runc has them: a spec that denies everything still leaves /dev/null.
+  rules.insert(rules.end(), std::begin(kCommonDevices), std::end(kCommonDevices));
+  for (const oci::Device& device : spec.linux_.devices) {
+    if (device.type == "p") continue;  // a FIFO is no device
+    rules.push_back(allow(device.type == "b" ? 'b' : 'c', device.major, device.minor, false, true));
+  }
+  if (keeps_mknod(spec)) rules.insert(rules.end(), std::begin(kEveryNode), std::end(kEveryNode));
+  limits.devices = std::move(rules);
   return limits;
 }
 

@@ -101,6 +101,42 @@ TEST(LimitsOf, DeviceRulesKeepTheirOrder) {
   EXPECT_EQ(limits.devices->at(2).minor, -1);
 }
 
+TEST(LimitsOf, ANewGroupAllowsTheCommonDevicesAndNoOther) {
+  oci::Spec spec;
+  const kernel::CgroupLimits none = create_limits(spec);
+  ASSERT_TRUE(none.devices);
+  EXPECT_FALSE(none.devices->front().allow);
+  EXPECT_EQ(none.devices->front().type, 'a');
+  for (size_t i = 1; i < none.devices->size(); ++i) {
+    EXPECT_TRUE(none.devices->at(i).allow);
+    EXPECT_GE(none.devices->at(i).major, 0) << "a rule for every device";
+  }
+
+  spec.linux_.resources = oci::Resources{};
+  spec.linux_.resources->devices = {{.allow = false, .type = "a", .major = {}, .minor = {}, .access = "rwm"}};
+  spec.linux_.devices = {
+      {.type = "b", .path = "/dev/sda", .major = 8, .minor = 0, .file_mode = {}, .uid = {}, .gid = {}},
+      {.type = "p", .path = "/dev/fifo", .major = 0, .minor = 0, .file_mode = {}, .uid = {}, .gid = {}}};
+  const kernel::CgroupLimits named = create_limits(spec);
+  ASSERT_EQ(named.devices->size(), none.devices->size() + 2);
+  EXPECT_EQ(named.devices->back().type, 'b');
+  EXPECT_EQ(named.devices->back().major, 8);
+  EXPECT_TRUE(named.devices->back().mknod && !named.devices->back().read && !named.devices->back().write);
+
+  spec.linux_.devices.clear();
+  spec.process = oci::Process{};
+  spec.process->capabilities = oci::Capabilities{};
+  spec.process->capabilities->bounding = {"CAP_CHOWN", "CAP_MKNOD"};
+  const kernel::CgroupLimits nodes = create_limits(spec);
+  ASSERT_EQ(nodes.devices->size(), none.devices->size() + 3);
+  // The common ones come after the spec's denial; nodes of any number may be made, not opened.
+  EXPECT_FALSE(nodes.devices->at(1).allow);
+  EXPECT_EQ(nodes.devices->at(2).minor, 3);
+  const kernel::DeviceRule& any = nodes.devices->back();
+  EXPECT_TRUE(any.allow && any.mknod && !any.read && !any.write);
+  EXPECT_EQ(any.major, -1);
+}
+
 TEST(LimitsOf, MergeChangesOnlyWhatTheUpdateSays) {
   oci::Resources current;
   current.memory = oci::MemoryResources{};

@@ -40,7 +40,12 @@ Result<kernel::seccomp::Filter> translate(const oci::Seccomp& spec) {
   const uint32_t default_errno = spec.default_errno_ret.value_or(EPERM);
   filter.default_action = TRY(kernel::seccomp::action_from_name(spec.default_action, default_errno));
   filter.bad_arch_action = TRY(kernel::seccomp::action_from_name("SCMP_ACT_KILL_PROCESS", 0));
-  filter.enosys_for_unknown = spec.default_action == "SCMP_ACT_ERRNO" && default_errno != ENOSYS;
+  // As runc: a program that probes for a call newer than the filter's author falls back on ENOSYS,
+  // and would be misled by EPERM or killed. A default that lets calls through needs no such help.
+  const std::string& fallback = spec.default_action;
+  filter.enosys_for_unknown = fallback != "SCMP_ACT_ALLOW" && fallback != "SCMP_ACT_LOG" &&
+                              fallback != "SCMP_ACT_TRACE" &&
+                              !(fallback == "SCMP_ACT_ERRNO" && default_errno == ENOSYS);
   for (const std::string& name : spec.architectures) {
     const uint32_t architecture = TRY(kernel::seccomp::architecture_from_name(name));
     filter.architectures.push_back(architecture);

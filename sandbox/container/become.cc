@@ -104,6 +104,36 @@ Status enter_working_directory(const ProcessPlan& process) {
   return ok_status();
 }
 
+namespace {
+
+// The home directory of `uid` in /etc/passwd; "" when there is none. The file is the image's: it may be
+// anything, so only a regular file is read, and only the part a real one would have.
+std::string home_of(uid_t uid) {
+  constexpr size_t kPasswdLimit = size_t{1} << 20;
+  const Result<Fd> file = open_path("/etc/passwd", O_RDONLY | O_NONBLOCK | O_NOCTTY);
+  struct stat info {};
+  if (!file.ok() || ::fstat(file->get(), &info) != 0 || !S_ISREG(info.st_mode)) return "";
+  const Result<std::string> text = read_fd(file->get(), kPasswdLimit, "/etc/passwd");
+  if (!text.ok()) return "";
+  for (std::string_view line : split(*text, '\n')) {
+    const std::vector<std::string_view> fields = split(line, ':');
+    if (fields.size() < 6) continue;
+    const auto number = parse_unsigned(fields[2], UINT32_MAX);
+    if (number && *number == uid) return std::string(fields[5]);
+  }
+  return "";
+}
+
+}  // namespace
+
+void set_home(ProcessPlan& process) {
+  for (const std::string& variable : process.env) {
+    if (variable.starts_with("HOME=")) return;
+  }
+  const std::string home = home_of(process.uid);
+  process.env.push_back(concat({"HOME=", home.empty() ? "/" : home}));
+}
+
 Result<std::string> find_executable(const ProcessPlan& process) {
   const std::string& name = process.args.front();
   auto check = [](const std::string& path) -> int {

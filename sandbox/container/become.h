@@ -23,6 +23,10 @@ Status take_identity(const ProcessPlan& process, const NamespacePlan& namespaces
 // chdir(2) as the process's user, and proof that it is inside the root (CVE-2024-21626).
 Status enter_working_directory(const ProcessPlan& process);
 
+// $HOME as the container's own /etc/passwd has it for the process's user, else "/": engines leave it to
+// the runtime. Inside the root and with the process's rights.
+void set_home(ProcessPlan& process);
+
 // args[0] as execvp(3) would find it with the process's own PATH and rights; runc's texts otherwise.
 Result<std::string> find_executable(const ProcessPlan& process);
 

@@ -50,7 +50,7 @@ Result<Fd> exec_terminal(const ExecPlan& plan) {
   return std::move(terminal.slave);
 }
 
-Result<std::string> prepare(const ExecPlan& plan) {
+Result<std::string> prepare(ExecPlan& plan) {
   if (::setsid() < 0 && errno != EPERM) return sys_error("setsid");
   // A private procfs of the container's pid namespace: the container's own /proc may be anything.
   const Fd proc = TRY_AT(
@@ -67,10 +67,11 @@ Result<std::string> prepare(const ExecPlan& plan) {
   TRY(take_identity(plan.process, plan.namespaces, proc.get()));
   die_with_parent();
   TRY(enter_working_directory(plan.process));
+  set_home(plan.process);
   return find_executable(plan.process);
 }
 
-int exec_child(const ExecPlan& plan, Channel& channel) {
+int exec_child(ExecPlan& plan, Channel& channel) {
   auto fail = [&](const Error& error) {
     (void)channel.send_error(error);
     return 1;
@@ -86,7 +87,7 @@ int exec_child(const ExecPlan& plan, Channel& channel) {
 
 // The pid namespace is only for children, so a go-between joins everything and makes the process as
 // the runtime's own child (CLONE_PARENT): the caller can wait for it, and it never is an orphan.
-Result<Child> spawn_exec(const ExecPlan& plan) {
+Result<Child> spawn_exec(ExecPlan& plan) {
   return spawn_in(
       [&]() -> Status {
         for (const Fd& procs : plan.cgroup_procs)

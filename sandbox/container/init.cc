@@ -140,6 +140,7 @@ Result<std::string> prepare(Plan& plan, const InitInputs& inputs, const Channel&
   // The change of user has cleared it.
   die_with_parent();
   TRY(enter_working_directory(plan.process));
+  set_home(plan.process);
   return find_executable(plan.process);
 }
 

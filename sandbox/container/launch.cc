@@ -250,7 +250,13 @@ Result<std::unique_ptr<Launch>> launch(const Host& host, const Store& store, con
   made->child =
       TRY(spawn(plan.namespaces, [&](Channel& channel) { return init(plan, init_inputs, channel); }));
   made->state.init_pid = made->child.pid;
-  made->state.init_start_time = TRY(process_start_time(made->child.pid));
+  const Result<uint64_t> started = process_start_time(made->child.pid);
+  if (!started.ok()) {
+    // Gone already: what it said last is the reason.
+    TRY(made->child.channel.expect(init_inputs.parent_has_hooks ? MessageKind::kHooks : MessageKind::kReady));
+    return started.error();
+  }
+  made->state.init_start_time = *started;
   if (init_inputs.parent_has_hooks) {
     // A hook may ask the runtime for the state.
     TRY(store.save(made->state));

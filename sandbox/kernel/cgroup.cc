@@ -51,7 +51,7 @@ class MadeDirectories {
       if (errno != ENOENT && errno != ENODEV) break;
       const std::string parent = parent_of(path);
       if (parent == "/") break;
-      TRY(make(parent));
+      (void)TRY(make(parent));
     }
     return sys_error(concat({"failed to make cgroup \"", path, "\""}));
   }

@@ -61,7 +61,7 @@ chmod 755 "$root/bin/show"
 # --- a bundle: runc's default configuration, loosened as careless people loosen it ------------------
 run spec --bundle "$bundle"
 sed -i -e 's/"terminal": *true/"terminal": false/' -e 's/"readonly": *true/"readonly": false/' \
-  -e 's/"noNewPrivileges": *true/"noNewPrivileges": false/' -e 's/^\( *\)"sh"$/\1"show"/' "$bundle/config.json"
+  -e 's/"noNewPrivileges": *true/"noNewPrivileges": false/' -e 's/^\([[:space:]]*\)"sh"$/\1"show"/' "$bundle/config.json"
 
 title "A container whose config.json asks for a writable root and no no_new_privs, as seen from inside"
 run run --bundle "$bundle" "$id"

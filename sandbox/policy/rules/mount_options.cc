@@ -43,11 +43,11 @@ bool is_kernel_view(const oci::Mount& mount) {
          mount.type == "cgroup2";
 }
 
-void change(Rule rule, oci::Mount& mount, Options wanted, const std::string& path, std::string reason,
-            std::string fix, Recorder& log) {
+void change(Rule rule, oci::Mount& mount, Options wanted, const std::string& path, std::string_view reason,
+            std::string_view fix, Recorder& log) {
   if (wanted == mount.options) return;
-  if (log.rewrites(rule, {path + ".options", word_list(mount.options), word_list(wanted), std::move(reason),
-                          std::move(fix)})) {
+  if (log.rewrites(rule, {path + ".options", word_list(mount.options), word_list(wanted), std::string(reason),
+                          std::string(fix)})) {
     mount.options = std::move(wanted);
   }
 }

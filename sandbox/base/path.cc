@@ -54,7 +54,14 @@ namespace {
 // One step of make_in_root: the directory `name` below `dir`, made if absent. `dir` was opened in
 // the root, and `name` is one component that is not a link after this call has checked it.
 Status make_directory_at(int dir, const std::string& name) {
-  if (::mkdirat(dir, name.c_str(), 0755) == 0 || errno == EEXIST) return ok_status();
+  if (::mkdirat(dir, name.c_str(), 0755) == 0) {
+    // Whatever the caller's umask: a daemon's 077 would lock the container's users out. By descriptor,
+    // because chmod(2) by name follows a link that a racing peer may put in the directory's place.
+    const Fd made = TRY(open_at(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+    if (::fchmod(made.get(), 0755) != 0) return sys_error(concat({"chmod ", name}));
+    return ok_status();
+  }
+  if (errno == EEXIST) return ok_status();
   return sys_error(concat({"mkdir ", name}));
 }
 
@@ -62,7 +69,8 @@ Status make_file_at(int dir, const std::string& name) {
   // O_EXCL never follows a link; O_NOFOLLOW says so again.
   const int fd = ::openat(dir, name.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0644);
   if (fd >= 0) {
-    (void)::close(fd);
+    const Fd made(fd);
+    if (::fchmod(made.get(), 0644) != 0) return sys_error(concat({"chmod ", name}));
     return ok_status();
   }
   if (errno == EEXIST) return ok_status();

@@ -168,7 +168,8 @@ Result<int> exec(const Host& host, const ExecOptions& options) {
   ExecPlan plan;
   plan.process = TRY(make_process_plan(hardened.process(), live.state.controls.private_stdio));
   plan.process.filters = TRY(make_filters(running.linux_.seccomp, live.state.controls.seccomp_profile));
-  plan.process.new_keyring = false;
+  // The session keyring of the caller is the host's; runc joins the container's by this name too.
+  plan.process.keyring_name = concat({"_ses.", options.id});
   plan.namespaces = TRY(container_namespaces(live.state, running, *live.init));
   plan.init_pidfd = live.init->pidfd();
   if (has_cgroup(live.state)) {
@@ -192,8 +193,10 @@ Result<int> exec(const Host& host, const ExecOptions& options) {
   if (!options.detach) forwarder = TRY(SignalForwarder::open());
 
   const Child child = TRY(spawn_exec(plan));
+  Fd terminal;
   const Status ready = [&]() -> Status {
     TRY(child.channel.expect(MessageKind::kReady));
+    if (console_receiver.valid()) terminal = TRY(receive_console(console_receiver.get()));
     if (!options.pidfd_socket.empty()) {
       const Fd socket = TRY_AT(kernel::connect_unix(options.pidfd_socket), "pidfd socket");
       TRY(kernel::send_descriptor(socket.get(), child.pidfd.get(), std::to_string(child.pid)));
@@ -210,9 +213,6 @@ Result<int> exec(const Host& host, const ExecOptions& options) {
     return Error(ready.error()).wrap("exec failed: unable to start container process");
   }
   if (options.detach) return 0;
-  Fd terminal;
-  if (console_receiver.valid())
-    terminal = TRY_AT(kernel::receive_descriptor(console_receiver.get()), "console");
   return forwarder->wait(child.pid, terminal.get());
 }
 

@@ -15,6 +15,7 @@
 #include <string_view>
 
 #include "base/file.h"
+#include "kernel/terminal.h"
 
 namespace gabion::container {
 
@@ -79,10 +80,7 @@ Result<SignalForwarder> SignalForwarder::open() {
 Result<int> SignalForwarder::wait(pid_t pid, int terminal) {
   // Only with a terminal of the container's: without one the caller's stays as it is.
   std::optional<RawMode> raw;
-  if (terminal >= 0) {
-    raw.emplace();
-    copy_window_size(terminal);
-  }
+  if (terminal >= 0) raw.emplace();
   bool input_open = terminal >= 0;
   int status = 0;
   while (true) {
@@ -121,6 +119,12 @@ Result<std::pair<Fd, Fd>> private_console() {
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) return sys_error("socketpair");
   return std::pair(Fd(ends[0]), Fd(ends[1]));
+}
+
+Result<Fd> receive_console(int receiver) {
+  Fd terminal = TRY_AT(kernel::receive_descriptor(receiver), "console");
+  copy_window_size(terminal.get());
+  return terminal;
 }
 
 Result<int> reap(pid_t pid) {

@@ -28,6 +28,10 @@ class SignalForwarder {
 // A socket pair standing in for --console-socket: {to receive the master on, to hand to the child}.
 Result<std::pair<Fd, Fd>> private_console();
 
+// The master that the child has sent, at the size of the caller's own terminal. Before the program is
+// executed: it may ask for the size at once.
+Result<Fd> receive_console(int receiver);
+
 // Reaps `pid`. The exit code as above.
 Result<int> reap(pid_t pid);
 

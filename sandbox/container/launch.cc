@@ -248,7 +248,8 @@ Result<std::unique_ptr<Launch>> launch(const Host& host, const Store& store, con
   }
 
   made->child =
-      TRY(spawn(plan.namespaces, [&](Channel& channel) { return init(plan, init_inputs, channel); }));
+      TRY(spawn(plan.namespaces, [&] { return prepare_outside(plan); },
+                [&](Channel& channel) { return init(plan, init_inputs, channel); }));
   made->state.init_pid = made->child.pid;
   const Result<uint64_t> started = process_start_time(made->child.pid);
   if (!started.ok()) {
@@ -264,7 +265,7 @@ Result<std::unique_ptr<Launch>> launch(const Host& host, const Store& store, con
   }
   TRY(made->child.channel.expect(MessageKind::kReady));
   if (console_receiver.valid()) {
-    made->terminal = TRY_AT(kernel::receive_descriptor(console_receiver.get()), "console");
+    made->terminal = TRY(receive_console(console_receiver.get()));
   }
   made->state.phase = mode == StartMode::kLater ? ContainerStatus::kCreated : ContainerStatus::kRunning;
   TRY(send_pidfd(options.pidfd_socket, made->child));

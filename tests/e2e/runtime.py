@@ -15,6 +15,7 @@ import ctypes
 import glob
 import json
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -151,6 +152,19 @@ class Process(subprocess.Popen):
             super().__init__(*arguments, **options)
             _known.add(self.pid)
 
+    def finish(self, timeout):
+        """The exit code, reaping orphans meanwhile; None when it still runs after `timeout` seconds."""
+        deadline = time.monotonic() + timeout
+        pidfd = os.pidfd_open(self.pid)
+        try:
+            while not select.select([pidfd], [], [], 0.05)[0]:
+                reap()
+                if time.monotonic() > deadline:
+                    return None
+        finally:
+            os.close(pidfd)
+        return self.wait()
+
 
 def _own(zombies):
     found = []
@@ -271,9 +285,8 @@ class Case(unittest.TestCase):
             into.write(stdin if isinstance(stdin, bytes) else stdin.encode())
             into.seek(0)
             process = Process(command, stdin=into, stdout=out, stderr=err, **options)
-            try:
-                code = process.wait(timeout)
-            except subprocess.TimeoutExpired:
+            code = process.finish(timeout)
+            if code is None:
                 process.kill()
                 process.wait()
                 self.fail(f"{' '.join(command)}: still running after {timeout} s")

@@ -44,7 +44,7 @@ std::string_view nearest(std::string_view word, std::span<const std::string_view
 }  // namespace
 
 Error invalid(std::string_view where, std::string_view what) {
-  return make_error(Code::kInvalid, concat({where, ": ", what}));
+  return make_error(Code::kInvalid, concat({where, where.ends_with(':') ? " " : ": ", what}));
 }
 
 Error unknown_word(std::string_view where, std::string_view kind, std::string_view word,

@@ -99,7 +99,7 @@ struct Mistake {
 
 const Mistake kMistakes[] = {
     {R"("capabilites": [])", R"(did you mean "capabilities"?)"},
-    {R"("colour": 1)", R"(unknown key "colour")"},
+    {R"("colour": 1)", R"(p.json: unknown key "colour")"},
     {R"("capabilities": ["CAP_NET_RAV"])", R"(did you mean "CAP_NET_RAW"?)"},
     {R"("capabilities": "CAP_KILL")", "p.json: capabilities: expected"},
     {R"("capabilities": [1])", "p.json: capabilities[0]: expected"},

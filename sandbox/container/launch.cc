@@ -89,9 +89,20 @@ Info live_info(const State& state, ContainerStatus status, pid_t pid) {
   return info;
 }
 
+// Before the state names the group: killed after that, `delete --force` ends whatever runs in it, and
+// that must not be somebody else's.
+Status require_vacant(const kernel::CgroupLocation& location) {
+  const Result<std::vector<pid_t>> running = kernel::Cgroup::open(location).processes();
+  if (!running.ok() && running.error().code == Code::kNotFound) return ok_status();
+  if (!running.ok()) return Error(running.error());
+  if (running->empty()) return ok_status();
+  return make_error(Code::kWrongState,
+                    concat({"container's cgroup is not empty: ", std::to_string(running->size()),
+                            " process(es) found in \"", location.directories.front().second, "\""}));
+}
+
 Result<kernel::Cgroup> make_cgroup(const State& state, const oci::Spec& spec) {
-  const kernel::CgroupLimits limits = cgroup_limits(spec.linux_.resources.value_or(oci::Resources{}));
-  return kernel::Cgroup::create(state.cgroup, limits);
+  return kernel::Cgroup::create(state.cgroup, create_limits(spec));
 }
 
 Status write_pid_file(const std::string& path, pid_t pid) {
@@ -145,7 +156,7 @@ Launch::~Launch() {
     return;
   }
   if (state.id_size != 0) {
-    (void)release_all_id_slots(join_path(host_->root, state.id));
+    (void)release_all_id_slots(directory_);
   }
 }
 
@@ -201,7 +212,7 @@ Result<std::unique_ptr<Launch>> launch(const Host& host, const Store& store, con
 
   // From here on every resource is named in the state before it exists.
   auto made =
-      std::make_unique<Launch>(host, std::move(reservation), first_state(host, options, config, hardened));
+      std::make_unique<Launch>(store, std::move(reservation), first_state(host, options, config, hardened));
   const std::string directory = store.directory(options.id);
   PlanInputs inputs;
   inputs.id = options.id;
@@ -214,7 +225,9 @@ Result<std::unique_ptr<Launch>> launch(const Host& host, const Store& store, con
     made->state.id_size = inputs.slot->size;
   }
   if (!host.no_cgroups) {
-    made->state.cgroup = TRY(kernel::Cgroup::locate(spec.linux_.cgroups_path, options.id));
+    kernel::CgroupLocation location = TRY(kernel::Cgroup::locate(spec.linux_.cgroups_path, options.id));
+    TRY_AT(require_vacant(location), "cgroup");
+    made->state.cgroup = std::move(location);
   }
   TRY(store.save(made->state));
   TRY(store.write_entry(options.id, "config.json", json::write(oci::write_spec(spec))));
@@ -247,9 +260,9 @@ Result<std::unique_ptr<Launch>> launch(const Host& host, const Store& store, con
     init_inputs.start_listener = listener.get();
   }
 
-  made->child =
-      TRY(spawn(plan.namespaces, [&] { return prepare_outside(plan); },
-                [&](Channel& channel) { return init(plan, init_inputs, channel); }));
+  made->child = TRY(spawn(
+      plan.namespaces, [&] { return prepare_outside(plan); },
+      [&](Channel& channel) { return init(plan, init_inputs, channel); }));
   made->state.init_pid = made->child.pid;
   const Result<uint64_t> started = process_start_time(made->child.pid);
   if (!started.ok()) {

@@ -19,8 +19,10 @@ enum class StartMode { kLater, kAtOnce };
 // cgroup, id range; the reservation then erases the directory.
 class Launch {
  public:
-  Launch(const Host& host, Reservation reservation, State first)
-      : state(std::move(first)), host_(&host), reservation_(std::move(reservation)) {}
+  Launch(const Store& store, Reservation reservation, State first)
+      : state(std::move(first)),
+        directory_(store.directory(state.id)),
+        reservation_(std::move(reservation)) {}
   Launch(const Launch&) = delete;
   Launch& operator=(const Launch&) = delete;
   ~Launch();
@@ -32,7 +34,7 @@ class Launch {
   Fd terminal;  // foreground runs: the master of the container's console
 
  private:
-  const Host* host_;
+  std::string directory_;
   std::optional<Reservation> reservation_;  // its lock is held until the launch is kept
   bool kept_ = false;
 };

@@ -64,11 +64,13 @@ Status take_identity(const ProcessPlan& process, const NamespacePlan& namespaces
   if (namespaces.forbid_nested) {
     proc_sys_user = TRY_AT(open_at(proc, "sys/user", O_PATH | O_DIRECTORY), "forbid nested namespaces");
   }
-  if (namespaces.user.valid()) {
+  if (namespaces.user.valid() && namespaces.owner == NamespacePlan::Owner::kHost) {
     // Last of the namespaces: those entered before stay owned by the host, so that no capability the
     // container has counts for them.
     if (::setns(namespaces.user.get(), CLONE_NEWUSER) != 0) return sys_error("enter the user namespace");
-    if (namespaces.forbid_nested) TRY(kernel::forbid_nested_namespaces(proc_sys_user.get()));
+  }
+  if (namespaces.user.valid() && namespaces.forbid_nested) {
+    TRY(kernel::forbid_nested_namespaces(proc_sys_user.get()));
   }
   if (process.new_keyring) TRY(kernel::join_new_session_keyring(process.keyring_name));
 
@@ -86,6 +88,10 @@ Status take_identity(const ProcessPlan& process, const NamespacePlan& namespaces
   }
   if (process.umask) (void)::umask(*process.umask);
   if (::prctl(PR_SET_KEEPCAPS, 0) != 0) return sys_error("drop KEEPCAPS");
+  // The process now has the container's ids while it is still the runtime's program: a process of the
+  // container must not trace it or open its files (CVE-2016-9962). The change of user has seen to that
+  // unless fs.suid_dumpable is 1.
+  if (::prctl(PR_SET_DUMPABLE, 0) != 0) return sys_error("make the process non-dumpable");
   return ok_status();
 }
 

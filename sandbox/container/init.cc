@@ -28,8 +28,6 @@ Status join_cgroups(const Plan& plan) {
   for (const Fd& procs : plan.cgroup_procs) {
     TRY_AT(write_all(procs.get(), "0"), "join the container's cgroup");
   }
-  // After joining: the namespace's root is where its first process is (cgroup_namespaces(7)).
-  if (plan.namespaces.own_cgroup && ::unshare(CLONE_NEWCGROUP) != 0) return sys_error("new cgroup namespace");
   return ok_status();
 }
 
@@ -67,7 +65,7 @@ Result<Fd> set_up_terminal(const Plan& plan, const BuiltRoot& built, const InitI
     TRY(kernel::resize_terminal(terminal.master.get(), process.rows, process.columns));
   }
   // devpts made it for the host's root, which the container's user is not.
-  const uid_t uid = kernel::map_to_host(plan.namespaces.uids, process.uid);
+  const uid_t uid = plan.namespaces.uid_here(process.uid);
   if (::fchown(terminal.slave.get(), uid, static_cast<gid_t>(-1)) != 0) return sys_error("console: chown");
   TRY(bind_console(built, terminal.slave.get()));
   TRY_AT(kernel::send_descriptor(inputs.console_socket, terminal.master.get(), "/dev/ptmx"),
@@ -105,8 +103,14 @@ Status name_host(const Plan& plan) {
 Result<std::string> prepare(Plan& plan, const InitInputs& inputs, const Channel& channel) {
   const pid_t pid = TRY(host_pid());
   // 1. Where the process is: cgroups, then namespaces.
-  TRY(join_cgroups(plan));
-  TRY(join_namespaces(plan.namespaces));
+  const bool inside = plan.namespaces.owner == NamespacePlan::Owner::kContainer;
+  if (!inside) {
+    TRY(join_cgroups(plan));
+    TRY(prepare_trees(plan));
+  }
+  // After joining: the namespace's root is where its first process is (cgroup_namespaces(7)).
+  if (plan.namespaces.own_cgroup && ::unshare(CLONE_NEWCGROUP) != 0) return sys_error("new cgroup namespace");
+  if (!inside) TRY(join_namespaces(plan.namespaces));
   if (plan.namespaces.new_network) TRY(kernel::bring_loopback_up());
   if ((plan.namespaces.create & CLONE_NEWUTS) != 0) TRY(name_host(plan));
   if (::setsid() < 0 && errno != EPERM) return sys_error("setsid");
@@ -124,16 +128,17 @@ Result<std::string> prepare(Plan& plan, const InitInputs& inputs, const Channel&
   Fd console;
   if (plan.process.terminal && inputs.console_socket >= 0)
     console = TRY(set_up_terminal(plan, built, inputs));
+  TRY_AT(close_root(plan, built), "rootfs");
   TRY_AT(cover_paths(plan, built), "rootfs");
   TRY(write_sysctls(plan, built.proc.get()));
   TRY_AT(enter_root(plan, built), "rootfs");
 
   // 3. What it is: attributes with the host's rights, then the user namespace and the last rights.
   if (plan.process.args.empty()) return std::string();
-  TRY(set_privileged_attributes(plan.process, built.proc.get()));
+  if (!inside) TRY(set_privileged_attributes(plan.process, built.proc.get()));
   if (console.valid()) {
     TRY(kernel::adopt_terminal(console.get()));
-  } else {
+  } else if (!inside) {
     TRY(give_stdio(plan.process, plan.namespaces));
   }
   TRY(take_identity(plan.process, plan.namespaces, built.proc.get()));
@@ -161,6 +166,23 @@ Status close_all_but(int preserve_fds, std::vector<int> keep) {
 }
 
 }  // namespace
+
+Status prepare_outside(Plan& plan) {
+  TRY(join_cgroups(plan));
+  if (plan.namespaces.into_cgroup.valid()) {
+    // clone3(2) into it would be judged by the container's rights.
+    TRY_AT(write_existing_at(plan.namespaces.into_cgroup.get(), "cgroup.procs", "0"),
+           "join the container's cgroup");
+  }
+  TRY(prepare_trees(plan));
+  if (!plan.process.args.empty()) {
+    const Fd proc = TRY(open_path("/proc", O_PATH | O_DIRECTORY));
+    TRY(set_privileged_attributes(plan.process, proc.get()));
+    if (!plan.process.terminal) TRY(give_stdio(plan.process, plan.namespaces));
+  }
+  // Before the user namespace: the host's rights join any namespace, the container's only its own.
+  return join_namespaces(plan.namespaces);
+}
 
 int init(Plan& plan, const InitInputs& inputs, Channel& channel) {
   Result<pid_t> pid = host_pid();

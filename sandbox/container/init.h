@@ -16,6 +16,11 @@ struct InitInputs {
   Info info;  // for the state document of hooks; pid and status are filled in
 };
 
+// For a container that owns its namespaces (NamespacePlan::Owner::kContainer): all that only the host's
+// root may do, in the go-between and before it enters the user namespace. The child inherits cgroups,
+// limits and scheduling.
+Status prepare_outside(Plan& plan);
+
 // Runs in the child; returns only when something failed, after telling the parent.
 int init(Plan& plan, const InitInputs& inputs, Channel& channel);
 

@@ -1,5 +1,5 @@
-// Plan: the namespaces, the root and the odds and ends. Mounts are plan_mounts.cc's, the process is
-// plan_process.cc's.
+// Plan: the namespaces, the root and the odds and ends. plan_mounts.cc, plan_devices.cc, plan_sysctls.cc
+// and plan_process.cc have the rest.
 #include "container/plan.h"
 
 #include <fcntl.h>
@@ -107,6 +107,9 @@ Result<NamespacePlan> plan_namespaces(const policy::HardenedSpec& hardened, cons
   if (new_user && !plan.user.valid()) {
     plan.user = TRY_AT(kernel::create_user_namespace(plan.uids, plan.gids), "user namespace");
   }
+  if (plan.user.valid() && !hardened.controls().seal_namespaces) {
+    plan.owner = NamespacePlan::Owner::kContainer;
+  }
   return plan;
 }
 
@@ -126,6 +129,7 @@ Result<RootPlan> plan_root(const policy::HardenedSpec& hardened, const PlanInput
   plan.shift = inputs.slot.has_value();
   plan.readonly = spec.root->readonly;
   plan.nosuid_nodev = hardened.controls().seal_namespaces;
+  plan.late_readonly = plan.readonly && !hardened.controls().seal_namespaces;
   plan.propagation = propagation_flag(spec.linux_.rootfs_propagation);
   if (plan.shift && kernel::filesystem_name(plan.directory.get()) == "overlay") {
     // Docker names layers relative to its overlay2 directory once the option string is long;
@@ -137,97 +141,6 @@ Result<RootPlan> plan_root(const policy::HardenedSpec& hardened, const PlanInput
     plan.tree = TRY_AT(kernel::clone_tree(plan.directory.get(), true), "rootfs");
   }
   return plan;
-}
-
-Result<std::vector<DeviceNode>> plan_devices(const oci::Spec& spec, const NamespacePlan& namespaces) {
-  // config-linux.md, "Default Devices"; /dev/console and /dev/ptmx are made by the launch.
-  static constexpr struct {
-    const char* path;
-    unsigned major;
-    unsigned minor;
-  } kStandard[] = {{"/dev/null", 1, 3},   {"/dev/zero", 1, 5},    {"/dev/full", 1, 7},
-                   {"/dev/random", 1, 8}, {"/dev/urandom", 1, 9}, {"/dev/tty", 5, 0}};
-  const uint32_t root_uid = kernel::map_to_host(namespaces.uids, 0);
-  const uint32_t root_gid = kernel::map_to_host(namespaces.gids, 0);
-  std::vector<DeviceNode> nodes;
-  for (const auto& device : kStandard) {
-    nodes.push_back({device.path, S_IFCHR | 0666, makedev(device.major, device.minor), root_uid, root_gid});
-  }
-  for (const oci::Device& device : spec.linux_.devices) {
-    DeviceNode node;
-    node.path = clean_path(device.path);
-    mode_t type = S_IFCHR;
-    if (device.type == "b") type = S_IFBLK;
-    if (device.type == "p") type = S_IFIFO;
-    node.mode = type | (device.file_mode.value_or(0666) & 07777);
-    node.device = makedev(static_cast<unsigned>(device.major), static_cast<unsigned>(device.minor));
-    node.uid = kernel::map_to_host(namespaces.uids, device.uid.value_or(0));
-    node.gid = kernel::map_to_host(namespaces.gids, device.gid.value_or(0));
-    std::erase_if(nodes, [&](const DeviceNode& known) { return known.path == node.path; });
-    nodes.push_back(std::move(node));
-  }
-  return nodes;
-}
-
-// config-linux.md, "Default Devices" and runtime-linux.md, "Dev symbolic links".
-constexpr std::pair<const char*, const char*> kDeviceLinks[] = {{"/dev/fd", "/proc/self/fd"},
-                                                                {"/dev/stdin", "/proc/self/fd/0"},
-                                                                {"/dev/stdout", "/proc/self/fd/1"},
-                                                                {"/dev/stderr", "/proc/self/fd/2"},
-                                                                {"/dev/ptmx", "pts/ptmx"}};
-
-// The file masks are made of. An attacker who can put another file at /dev/null of the host has
-// already won, but a runtime running in a container has been fooled so (CVE-2025-31133).
-Result<Fd> open_null_device() {
-  Fd fd = TRY(open_path("/dev/null", O_PATH | O_NOFOLLOW));
-  struct stat info {};
-  if (::fstat(fd.get(), &info) != 0) return sys_error("stat /dev/null");
-  if (!S_ISCHR(info.st_mode) || info.st_rdev != makedev(1, 3)) {
-    return make_error(Code::kInternal, "the host's /dev/null is not character device 1:3");
-  }
-  return kernel::clone_tree(fd.get(), false);
-}
-
-void add_sysctls(Plan& plan, const oci::Spec& spec, const policy::Controls& controls) {
-  auto add = [&](const std::string& key, const std::string& value) {
-    for (auto& [known, text] : plan.sysctls) {
-      if (known != key) continue;
-      text = value;
-      return;
-    }
-    plan.sysctls.emplace_back(key, value);
-  };
-  if (plan.namespaces.new_network && controls.unprivileged_low_ports) {
-    add("net/ipv4/ip_unprivileged_port_start", "0");
-  }
-  if (plan.namespaces.new_network && controls.unprivileged_ping && !plan.namespaces.gids.empty()) {
-    // The file takes the caller's view: written before the user namespace is entered, host ids.
-    const kernel::IdMap& range = plan.namespaces.gids.front();
-    add("net/ipv4/ping_group_range",
-        concat({std::to_string(range.outside), " ", std::to_string(range.outside + (range.size - 1))}));
-  }
-  for (const auto& [key, value] : spec.linux_.sysctl) {
-    // sysctl(8): the first separator decides; "net.ipv4.conf.eth0/1.x" has slashes for dots.
-    std::string path = key;
-    const size_t first = key.find_first_of("./");
-    if (first != std::string::npos && key[first] == '.') {
-      for (char& c : path) c = c == '.' ? '/' : (c == '/' ? '.' : c);
-    }
-    if (path == "net/ipv4/ping_group_range" && !plan.namespaces.gids.empty()) {
-      // The spec counts in the container's ids.
-      const std::vector<std::string_view> ends =
-          split(trim(value), value.find('\t') == std::string::npos ? ' ' : '\t');
-      const auto low = parse_unsigned(ends.front(), UINT32_MAX);
-      const auto high = parse_unsigned(ends.back(), UINT32_MAX);
-      const kernel::IdMap& range = plan.namespaces.gids.front();
-      if (low && high && *low <= *high && *low < range.size) {
-        const uint64_t top = std::min<uint64_t>(*high, range.size - 1);
-        add(path, concat({std::to_string(range.outside + *low), " ", std::to_string(range.outside + top)}));
-        continue;
-      }
-    }
-    add(path, value);
-  }
 }
 
 }  // namespace
@@ -254,17 +167,12 @@ Result<Plan> make_plan(const policy::HardenedSpec& hardened, const Survey& surve
   plan.namespaces = TRY(plan_namespaces(hardened, survey, inputs.slot));
   plan.root = TRY(plan_root(hardened, inputs));
   TRY(plan_mounts(plan, hardened, survey));
-  plan.devices = TRY(plan_devices(spec, plan.namespaces));
-  for (const auto& [path, target] : kDeviceLinks) plan.links.emplace_back(path, target);
+  TRY(plan_devices(plan, spec));
   plan.masked_paths = spec.linux_.masked_paths;
   plan.readonly_paths = spec.linux_.readonly_paths;
-  plan.null_device = TRY(open_null_device());
   plan.hostname = spec.hostname;
   plan.domainname = spec.domainname;
-  add_sysctls(plan, spec, hardened.controls());
-  if (hardened.controls().no_memfd_exec && (plan.namespaces.create & CLONE_NEWPID) != 0) {
-    plan.sysctls.emplace_back("vm/memfd_noexec", "2");
-  }
+  TRY_AT(plan_sysctls(plan, hardened, survey), "linux.sysctl");
   if (spec.process) {
     plan.process = TRY(make_process_plan(*spec.process, hardened.controls().private_stdio));
     plan.process.filters = TRY(make_filters(spec.linux_.seccomp, hardened.controls().seccomp_profile));

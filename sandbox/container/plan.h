@@ -45,6 +45,7 @@ struct MountOp {
   std::string type;
   std::string source;
   std::vector<kernel::FilesystemOption> options;
+  bool copy_up = false;  // tmpfs: filled with what the image has at the destination (tmpcopyup)
   kernel::MountAttributes attributes;
   kernel::MountAttributes recursive_attributes;
   // kCgroup on v1 and hybrid hosts: directory name → detached copy; on v2 one entry named "".
@@ -57,6 +58,7 @@ struct DeviceNode {
   dev_t device = 0;
   uint32_t uid = 0;  // outside
   uint32_t gid = 0;
+  Fd tree;  // a detached copy of the host's node, where mknod(2) is refused (Owner::kContainer)
 };
 
 struct RootPlan {
@@ -65,23 +67,38 @@ struct RootPlan {
   std::optional<kernel::OverlayLayers> layers;
   bool shift = false;
   bool readonly = false;
+  // Read-only only after the createContainer hooks, as in runc: passthrough specs count on it.
+  bool late_readonly = false;
   bool nosuid_nodev = false;
   uint64_t propagation = 0;
 };
 
 struct NamespacePlan {
+  // kHost: all but the user namespace belong to the host's, and it is entered last; no capability of
+  // the container counts for any of them. kContainer: it is entered first and owns those made here,
+  // which is what the specification means and what nested workloads need.
+  enum class Owner { kHost, kContainer };
+  Owner owner = Owner::kHost;
   uint64_t create = 0;                   // CLONE_NEW* flags for clone3(2), CLONE_NEWUSER never among them
   bool own_cgroup = false;               // unshared after the cgroup is joined
   std::vector<std::pair<int, Fd>> join;  // type → nsfs descriptor, pid and user excluded
   Fd join_pid;
   bool own_time = false;
   std::string time_offsets;         // lines for /proc/self/timens_offsets
-  Fd user;                          // entered last; invalid: none
+  Fd user;                          // invalid: none
   std::vector<kernel::IdMap> uids;  // empty: no user namespace, or one whose map is unknown
   std::vector<kernel::IdMap> gids;
   bool forbid_nested = false;
   bool new_network = false;
   Fd into_cgroup;  // cgroup2 directory clone3(2) puts the child in; invalid: none
+
+  // An id of the container as the process that sets the container up must say it.
+  [[nodiscard]] uint32_t uid_here(uint32_t inside) const {
+    return owner == Owner::kContainer ? inside : kernel::map_to_host(uids, inside);
+  }
+  [[nodiscard]] uint32_t gid_here(uint32_t inside) const {
+    return owner == Owner::kContainer ? inside : kernel::map_to_host(gids, inside);
+  }
 };
 
 // What a process becomes: the container's first, or one that exec adds.

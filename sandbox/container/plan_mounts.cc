@@ -28,7 +28,7 @@ bool fixed_place(std::string_view destination) {
 // tmpfs and devpts read uid= and gid= in the mounter's user namespace, which is the host's: the
 // container's ids must be said from outside, and what is left out would be the host's root.
 void shift_owner(std::vector<kernel::FilesystemOption>& options, const Plan& plan, bool needs_uid) {
-  if (plan.namespaces.uids.empty()) return;
+  if (plan.namespaces.uids.empty() || plan.namespaces.owner == NamespacePlan::Owner::kContainer) return;
   bool has_uid = false;
   bool has_gid = false;
   for (kernel::FilesystemOption& option : options) {
@@ -82,10 +82,10 @@ Result<MountOp> plan_mount(const oci::Mount& mount, const Survey& survey, const 
   const kernel::MountOptions options = kernel::parse_mount_options(mount.options);
   op.attributes = options.attributes;
   op.recursive_attributes = options.recursive;
-  if (options.copy_up) {
-    return make_error(Code::kUnsupported,
-                      concat({"mounts: option tmpcopyup of ", op.destination,
-                              " is not supported; a volatile path of the policy does the same"}));
+  op.copy_up = options.copy_up;
+  if (op.copy_up && mount.type != "tmpfs") {
+    return make_error(Code::kInvalid,
+                      concat({"mounts: option tmpcopyup of ", op.destination, " is for type tmpfs only"}));
   }
   if (is_bind(mount)) {
     TRY(fill_bind(op, mount, options, survey, plan));

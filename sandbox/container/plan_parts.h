@@ -16,4 +16,10 @@ uint64_t propagation_flag(std::string_view name);  // "rslave" → MS_SLAVE; "" 
 // points that belong to the root filesystem itself.
 Status plan_mounts(Plan& plan, const policy::HardenedSpec& hardened, const Survey& survey);
 
+// Fills plan.devices, plan.links and plan.null_device.
+Status plan_devices(Plan& plan, const oci::Spec& spec);
+
+// Fills plan.sysctls. Code::kInvalid: a value that would not be the container's own.
+Status plan_sysctls(Plan& plan, const policy::HardenedSpec& hardened, const Survey& survey);
+
 }  // namespace gabion::container

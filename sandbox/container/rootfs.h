@@ -15,14 +15,21 @@ struct BuiltRoot {
   Fd devpts;  // root of the mount at /dev/pts; invalid when there is none
 };
 
-// Attaches the root filesystem and every mount, makes device nodes and links. Consumes the plan's
-// descriptors.
+// What needs the host's rights over filesystems: makes the root mount and shifts what is to be
+// shifted. Called by a process that is not yet in the container's user namespace.
+Status prepare_trees(Plan& plan);
+
+// After prepare_trees(): attaches the root filesystem and every mount, makes device nodes and links. Consumes
+// the plan's descriptors.
 Result<BuiltRoot> build_root(Plan& plan);
 
 // Masked and read-only paths, and the console if `console` is a descriptor (else -1). Before the
 // pivot: masks are copies of a host file.
 Status cover_paths(const Plan& plan, const BuiltRoot& built);
 Status bind_console(const BuiltRoot& built, int console);
+
+// A late read-only root.
+Status close_root(const Plan& plan, const BuiltRoot& built);
 
 // Makes `root` the process's root and forgets the host's.
 Status enter_root(const Plan& plan, const BuiltRoot& built);

@@ -57,9 +57,29 @@ Status enter_outer_namespaces(const NamespacePlan& namespaces) {
   return ok_status();
 }
 
+// From here on the process is the root of the container's user namespace, and what it makes is the
+// container's. The change of ids makes it undumpable: nobody inside can trace or inspect it.
+Status enter_user_namespace(const NamespacePlan& namespaces) {
+  if (::setns(namespaces.user.get(), CLONE_NEWUSER) != 0) return sys_error("enter the user namespace");
+  if (::setresgid(0, 0, 0) != 0 || ::setresuid(0, 0, 0) != 0) {
+    return sys_error("become root in the user namespace (linux.uidMappings and gidMappings must map id 0)");
+  }
+  return ok_status();
+}
+
 }  // namespace
 
-Result<Child> spawn(const NamespacePlan& namespaces, const std::function<int(Channel&)>& body) {
+Result<Child> spawn(const NamespacePlan& namespaces, const std::function<Status()>& outside,
+                    const std::function<int(Channel&)>& body) {
+  if (namespaces.owner == NamespacePlan::Owner::kContainer) {
+    return spawn_in(
+        [&]() -> Status {
+          TRY(outside());
+          TRY(enter_outer_namespaces(namespaces));
+          return enter_user_namespace(namespaces);
+        },
+        body, namespaces.create);
+  }
   if (namespaces.join_pid.valid() || namespaces.own_time) {
     return spawn_in([&] { return enter_outer_namespaces(namespaces); }, body, namespaces.create,
                     namespaces.into_cgroup.get());

@@ -20,8 +20,10 @@ struct Child {
 };
 
 // `body` runs in the child and its return value is the exit code; it never returns to the caller's
-// code. The child is killed when the parent dies until outlive_parent().
-Result<Child> spawn(const NamespacePlan& namespaces, const std::function<int(Channel&)>& body);
+// code. The child is killed when the parent dies until outlive_parent(). `outside` is for
+// Owner::kContainer: it runs in the go-between, before the user namespace is entered.
+Result<Child> spawn(const NamespacePlan& namespaces, const std::function<Status()>& outside,
+                    const std::function<int(Channel&)>& body);
 
 // The same through a go-between that first does `enter` (joining namespaces that only take effect for
 // children); its error is reported as the child's.

@@ -1,0 +1,62 @@
+// Device nodes and the links beside them.
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/path.h"
+#include "base/text.h"
+#include "container/rootfs_parts.h"
+#include "kernel/mount.h"
+
+namespace gabion::container {
+
+namespace {
+
+Status make_device(const BuiltRoot& built, const DeviceNode& node) {
+  const size_t slash = node.path.rfind('/');
+  const std::string parent = slash == 0 ? "/" : node.path.substr(0, slash);
+  const std::string name = node.path.substr(slash + 1);
+  if (node.tree.valid()) {
+    const Fd target = TRY(make_in_root(built.root.get(), node.path, NodeKind::kFile, Links::kNone));
+    return kernel::attach(node.tree.get(), target.get());
+  }
+  const Fd directory = TRY(make_in_root(built.root.get(), parent, NodeKind::kDirectory, Links::kNone));
+  if (::mknodat(directory.get(), name.c_str(), node.mode, node.device) != 0) {
+    if (errno != EEXIST) return sys_error("mknod");
+    // Already there: good if it is this very device, and nothing else will do.
+    struct stat info {};
+    if (::fstatat(directory.get(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) return sys_error("stat");
+    if ((info.st_mode & S_IFMT) != (node.mode & S_IFMT) ||
+        (!S_ISFIFO(info.st_mode) && info.st_rdev != node.device)) {
+      return make_error(Code::kInvalid, "the root filesystem has another file in its place");
+    }
+    return ok_status();
+  }
+  // mknod(2) obeys the umask; the mode of a device is the specification's.
+  const Fd made = TRY(open_at(directory.get(), name, O_PATH | O_NOFOLLOW));
+  if (::fchownat(made.get(), "", node.uid, node.gid, AT_EMPTY_PATH) != 0) return sys_error("chown");
+  if (::fchmodat(directory.get(), name.c_str(), node.mode & 07777, 0) != 0) return sys_error("chmod");
+  return ok_status();
+}
+
+}  // namespace
+
+Status make_devices(const Plan& plan, const BuiltRoot& built) {
+  // With the host's own /dev bound over /dev there is nothing to make.
+  for (const MountOp& op : plan.mounts) {
+    if (op.destination == "/dev" && op.kind == MountOp::Kind::kTree) return ok_status();
+  }
+  for (const DeviceNode& node : plan.devices)
+    TRY_AT(make_device(built, node), concat({"device ", node.path}));
+  const ContainerIds ids(plan.namespaces);
+  for (const auto& [path, target] : plan.links) {
+    const Fd dev = TRY(make_in_root(built.root.get(), "/dev", NodeKind::kDirectory, Links::kNone));
+    const std::string name = path.substr(path.rfind('/') + 1);
+    if (::symlinkat(target.c_str(), dev.get(), name.c_str()) != 0 && errno != EEXIST) {
+      return sys_error(concat({"symlink ", path}));
+    }
+  }
+  return ok_status();
+}
+
+}  // namespace gabion::container

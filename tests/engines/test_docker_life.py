@@ -245,7 +245,10 @@ class Lifecycle(DockerCase):
             outputs = list(pool.map(lambda name: docker("exec", name, "hostname", timeout=300).out, names))
         self.assertEqual(len(set(outputs)), 30)
         if IS_GABION:
-            maps = {open(f"/proc/{self.inspect(n, '.State.Pid')}/uid_map", encoding="utf-8").read() for n in names}
+            maps = set()
+            for name in names:
+                with open(f"/proc/{self.inspect(name, '.State.Pid')}/uid_map", encoding="utf-8") as file:
+                    maps.add(file.read())
             self.assertEqual(len(maps), 30, "two containers share an id range")
         docker("rm", "-f", *names, timeout=300)
         eventually(lambda: not [c for c in cgroups() if len(c.split("/")[-1]) == 64], f"no cgroup left in {GROUP}")

@@ -26,27 +26,28 @@ bool contains(const Words& list, std::string_view word) {
 struct Need {
   std::string_view controller;
   std::string_view control;
+  const char* file;  // one the controller brings in every kernel; nullptr: not known beforehand
 };
 
 std::vector<Need> needs(const CgroupLimits& limits) {
   std::vector<Need> list;
-  auto need = [&](bool wanted, std::string_view controller, std::string_view control) {
-    if (wanted) list.push_back({controller, control});
+  auto need = [&](bool wanted, std::string_view controller, std::string_view control, const char* file) {
+    if (wanted) list.push_back({controller, control, file});
   };
   auto set = [](const auto& value) { return value && *value != 0; };
   need(set(limits.memory_limit) || set(limits.memory_reservation) || set(limits.memory_swap), "memory",
-       "the memory limit");
+       "the memory limit", "memory.max");
   need(set(limits.cpu_shares) || set(limits.cpu_quota) || set(limits.cpu_period) || limits.cpu_burst ||
            limits.cpu_idle,
-       "cpu", "the CPU limits");
-  need(!limits.cpuset_cpus.empty() || !limits.cpuset_mems.empty(), "cpuset", "the CPU set");
-  need(limits.pids_limit.has_value(), "pids", "the pids limit");
+       "cpu", "the CPU limits", "cpu.weight");
+  need(!limits.cpuset_cpus.empty() || !limits.cpuset_mems.empty(), "cpuset", "the CPU set", "cpuset.cpus");
+  need(limits.pids_limit.has_value(), "pids", "the pids limit", "pids.max");
   need(set(limits.blkio_weight) || !limits.blkio_weight_device.empty() || !limits.blkio_read_bps.empty() ||
            !limits.blkio_write_bps.empty() || !limits.blkio_read_iops.empty() ||
            !limits.blkio_write_iops.empty(),
-       "io", "the block I/O limits");
-  need(!limits.hugepages.empty(), "hugetlb", "the huge page limit");
-  need(!limits.rdma.empty(), "rdma", "the RDMA limit");
+       "io", "the block I/O limits", "io.stat");
+  need(!limits.hugepages.empty(), "hugetlb", "the huge page limit", nullptr);
+  need(!limits.rdma.empty(), "rdma", "the RDMA limit", "rdma.max");
   return list;
 }
 
@@ -75,6 +76,15 @@ Result<Status> enable_at(const std::string& path) {
   return refused;
 }
 
+// A start beside this one may be turning the controllers on in the shared parent: the kernel lists
+// them in cgroup.controllers before it has made their files in every child. One that never comes is
+// the write's error.
+void wait_for_file(GroupDirectory& leaf, const char* file) {
+  Backoff backoff(2000, 50'000, 10'000'000);
+  while (!leaf.has(file) && backoff.pause()) {
+  }
+}
+
 }  // namespace
 
 Status enable_controllers(Group& group, const CgroupLimits& limits) {
@@ -99,7 +109,10 @@ Status enable_controllers(Group& group, const CgroupLimits& limits) {
   // On a hybrid host only these go to cgroup2.
   for (const Need& need : needs(limits)) {
     if (!group.is_unified() && need.controller != "hugetlb") continue;
-    if (contains(have, need.controller)) continue;
+    if (contains(have, need.controller)) {
+      if (need.file != nullptr) wait_for_file(*leaf, need.file);
+      continue;
+    }
     std::string reason =
         refused.ok() ? "this host does not have it; leave the limit out" : refused.error().message();
     return make_error(Code::kUnsupported,

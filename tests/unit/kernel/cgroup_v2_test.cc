@@ -1,5 +1,5 @@
 // What the v2 driver writes, value for value, into plain files of cgroup2's names: the conversions
-// and which file gets what. Real cgroup2 controllers are the VM lane's.
+// and which file gets what. Real controllers: tests/kernel/cgroup_unified_test.cc, on a v2 host.
 #include "kernel/cgroup_v2.h"
 
 #include <fcntl.h>

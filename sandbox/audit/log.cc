@@ -17,7 +17,7 @@
 #include "base/file.h"
 #include "base/path.h"
 #include "base/text.h"
-#include "policy/sha256.h"
+#include "base/hash.h"
 
 namespace gabion::audit {
 
@@ -85,7 +85,7 @@ Record torn_record(int fd, const Tail& tail) {
   const ssize_t got = ::pread(fd, torn.data(), torn.size(), static_cast<off_t>(tail.torn_offset));
   torn.resize(got > 0 ? static_cast<size_t>(got) : 0);
   record.detail = concat({"offset ", std::to_string(tail.torn_offset), ", ", std::to_string(tail.torn_bytes),
-                          " bytes, sha256 ", policy::sha256_hex(torn)});
+                          " bytes, sha256 ", sha256_hex(torn)});
   return record;
 }
 

@@ -87,24 +87,36 @@ std::optional<int64_t> parse_bytes(std::string_view text) {
 }
 
 bool glob_match(std::string_view pattern, std::string_view text) {
-  // Backtracks only to the last star: linear times the number of stars, whatever the input.
+  // Where to go on after a mismatch: behind the last "*", which may take one more character unless it
+  // is a slash, or else behind the last "**", which may take any. Going back to an earlier star of the
+  // same kind never helps: the later one could have taken the same characters.
+  struct Retry {
+    size_t pattern = std::string_view::npos;
+    size_t text = 0;
+  };
+  Retry star;
+  Retry double_star;
   size_t p = 0;
   size_t t = 0;
-  size_t star = std::string_view::npos;
-  size_t star_text = 0;
-  bool star_crosses_slash = false;
   while (t < text.size()) {
     if (p < pattern.size() && pattern[p] == '*') {
-      star_crosses_slash = p + 1 < pattern.size() && pattern[p + 1] == '*';
-      p += star_crosses_slash ? 2 : 1;
-      star = p;
-      star_text = t;
+      if (p + 1 < pattern.size() && pattern[p + 1] == '*') {
+        p += 2;
+        double_star = {p, t};
+        star = {};
+      } else {
+        star = {++p, t};
+      }
     } else if (p < pattern.size() && (pattern[p] == text[t] || (pattern[p] == '?' && text[t] != '/'))) {
       ++p;
       ++t;
-    } else if (star != std::string_view::npos && (star_crosses_slash || text[star_text] != '/')) {
-      p = star;
-      t = ++star_text;
+    } else if (star.pattern != std::string_view::npos && text[star.text] != '/') {
+      p = star.pattern;
+      t = ++star.text;
+    } else if (double_star.pattern != std::string_view::npos) {
+      p = double_star.pattern;
+      t = ++double_star.text;
+      star = {};
     } else {
       return false;
     }

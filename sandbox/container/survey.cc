@@ -111,6 +111,10 @@ Status survey_hook(const oci::Hook& hook, const policy::Policy& policy, Survey& 
     if (fact.found && is_pinned(policy, fact.resolved)) {
       fact.sha256 = TRY_AT(hash_file(fd.get(), fact.resolved), concat({"hash hook ", hook.path}));
     }
+    // Under both names: an allowed hook is hardened to its resolved path.
+    if (fact.found && fact.resolved != hook.path) {
+      survey.hooks.emplace(fact.resolved, Fd(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 3)));
+    }
     if (fact.found) survey.hooks.emplace(hook.path, std::move(fd));
   }
   survey.facts.hooks.emplace(hook.path, std::move(fact));

@@ -13,7 +13,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
-#include "policy/sha256.h"
+#include "base/hash.h"
 #include "scratch.h"
 
 namespace gabion::audit {
@@ -113,7 +113,7 @@ TEST(Log, ClosesOffATornTail) {
   EXPECT_EQ(name(lines[1]), "audit.torn");
   EXPECT_EQ(lines[1].find("detail")->text(),
             concat({"offset ", std::to_string(offset), ", ", std::to_string(torn.size()), " bytes, sha256 ",
-                    policy::sha256_hex(torn)}));
+                    sha256_hex(torn)}));
   EXPECT_EQ(seq(lines[1]), 2U);
   EXPECT_EQ(seq(lines[2]), 3U);
   EXPECT_NE(read_file(path, 1 << 20)->find(torn + "!\n"), std::string::npos);

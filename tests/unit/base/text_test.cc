@@ -36,6 +36,9 @@ TEST(Glob, StarStopsAtSlashDoubleStarDoesNot) {
   EXPECT_TRUE(glob_match("/var/lib/*/x", "/var/lib/docker/x"));
   EXPECT_FALSE(glob_match("/var/lib/*", "/var/lib/docker/x"));
   EXPECT_TRUE(glob_match("/var/lib/**", "/var/lib/docker/x"));
+  EXPECT_TRUE(glob_match("/a/**/b/*/c", "/a/b/x/y/b/z/c"));
+  EXPECT_TRUE(glob_match("**/*.sock", "/run/x/y.sock"));
+  EXPECT_FALSE(glob_match("/a/**/b/*/c", "/a/b/x/y/c"));
   EXPECT_TRUE(glob_match("?bc", "abc"));
   EXPECT_FALSE(glob_match("?bc", "/bc"));
   EXPECT_TRUE(glob_match("", ""));

@@ -79,7 +79,7 @@ static long attempt(const char* name) {
   if (!strcmp(name, "mount-proc")) return mount("proc", "/tmp", "proc", 0, NULL);
   if (!strcmp(name, "mount-bind")) return mount("/etc", "/tmp", NULL, MS_BIND, NULL);
   if (!strcmp(name, "remount-rw")) return mount(NULL, "/", NULL, MS_REMOUNT | MS_BIND, NULL);
-  if (!strcmp(name, "umount-mask")) return umount2("/proc/kcore", MNT_DETACH);
+  if (!strcmp(name, "umount-mask")) return umount2("/proc/sys", MNT_DETACH);
   if (!strcmp(name, "pivot-root")) return syscall(SYS_pivot_root, ".", ".");
   if (!strcmp(name, "fsopen")) return syscall(SYS_fsopen, "tmpfs", 0);
   if (!strcmp(name, "open-tree")) return syscall(SYS_open_tree, AT_FDCWD, "/", 1);

@@ -144,20 +144,15 @@ Launch::~Launch() {
   if (kept_) return;
   if (child.pid != 0) {
     child.channel.close();
-    const Result<Process> process = Process::open(child.pid, 0);
-    if (process.ok()) (void)process->signal(SIGKILL);
+    (void)::kill(child.pid, SIGKILL);  // our own unreaped child: also when there is no descriptor to be had
     if (cgroup) (void)cgroup->kill_all(kEndTimeoutMs);
     (void)reap(child.pid);
   }
-  // Nothing more can be done about a group that does not go; `delete --force` will try again only if
-  // the directory stays, so it is kept then.
-  if (cgroup && !cgroup->remove().ok()) {
-    reservation_->commit();
-    return;
-  }
-  if (state.id_size != 0) {
-    (void)release_all_id_slots(directory_);
-  }
+  // Nothing more can be done here about what does not go. `delete --force` will try again only if the
+  // directory stays, so it is kept then.
+  const bool ungrouped = !cgroup || cgroup->remove().ok();
+  const bool released = ungrouped && (state.id_size == 0 || release_all_id_slots(directory_).ok());
+  if (!released) reservation_->commit();
 }
 
 void Launch::keep() {

@@ -36,7 +36,7 @@ enum class MessageKind : int {
   kHooks,
   kContinue,
   kReady,
-  kCommit,     // value 1: start at once (run), 0: wait for `start`
+  kCommit,     // exec: the value is the process's pid on the host, which it cannot see itself
   kCommitted,  // the child outlives its parent from here on
   kExecuting,  // the last word before execve(2)
   kError,

@@ -16,6 +16,7 @@
 #include "container/launch.h"
 #include "container/lifecycle.h"
 #include "container/plan.h"
+#include "container/sealed_copy.h"
 #include "container/spawn.h"
 #include "container/start_socket.h"
 #include "kernel/mount.h"
@@ -26,8 +27,8 @@ namespace gabion::container {
 
 namespace {
 
-constexpr int kNamespacesButUser =
-    CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
+// The user namespace comes last, and the mount namespace only once there is a procfs.
+constexpr int kNamespacesFirst = CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
 
 struct ExecPlan {
   ProcessPlan process;
@@ -35,6 +36,7 @@ struct ExecPlan {
   std::vector<Fd> cgroup_procs;
   int init_pidfd = -1;
   int console_socket = -1;
+  Info state;  // of the container, for a seccomp listener
 };
 
 Result<Fd> exec_terminal(const ExecPlan& plan) {
@@ -56,6 +58,9 @@ Result<std::string> prepare(ExecPlan& plan) {
   const Fd proc = TRY_AT(
       kernel::new_filesystem("proc", "proc", {}, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC),
       "private procfs");
+  // Made out here: the kernel gives no procfs in a mount namespace of a user namespace other than the
+  // host's where a mask covers part of the one that is there (EPERM).
+  if (::setns(plan.init_pidfd, CLONE_NEWNS) != 0) return sys_error("join the container's mount namespace");
   Fd console;
   if (plan.process.terminal) console = TRY(exec_terminal(plan));
   TRY(set_privileged_attributes(plan.process, proc.get()));
@@ -79,8 +84,13 @@ int exec_child(ExecPlan& plan, Channel& channel) {
   const Result<std::string> program = prepare(plan);
   if (!program.ok()) return fail(program.error());
   if (!channel.send(MessageKind::kReady).ok()) return 1;
-  if (!channel.expect(MessageKind::kCommit).ok()) return 1;
+  const Result<Message> commit = channel.expect(MessageKind::kCommit);
+  if (!commit.ok()) return 1;
   outlive_parent();
+  if (plan.process.listener.valid()) {
+    plan.process.listener_state =
+        listener_state(plan.process.listener_metadata, commit->value, oci_state(plan.state));
+  }
   if (!channel.send(MessageKind::kExecuting).ok()) return 1;
   return fail(execute(plan.process, *program));
 }
@@ -92,7 +102,7 @@ Result<Child> spawn_exec(ExecPlan& plan) {
       [&]() -> Status {
         for (const Fd& procs : plan.cgroup_procs)
           TRY_AT(write_all(procs.get(), "0"), "join the container's cgroup");
-        if (::setns(plan.init_pidfd, kNamespacesButUser) != 0)
+        if (::setns(plan.init_pidfd, kNamespacesFirst) != 0)
           return sys_error("join the container's namespaces");
         return ok_status();
       },
@@ -153,6 +163,7 @@ Result<int> exec(const Host& host, const ExecOptions& options) {
   TRY(check_console(options));
   TRY(oci::check_process(options.process));
   const oci::Spec running = TRY(config(host, options.id));
+  if (live.state.id_size == 0 && reaches_host_root(running)) TRY(run_from_sealed_copy());
 
   audit::Record record = audit_record(host, "exec.start", live.state);
   record.argv = options.process.args;
@@ -168,8 +179,11 @@ Result<int> exec(const Host& host, const ExecOptions& options) {
   ExecPlan plan;
   plan.process = TRY(make_process_plan(hardened.process(), live.state.controls.private_stdio));
   plan.process.filters = TRY(make_filters(running.linux_.seccomp, live.state.controls.seccomp_profile));
+  if (running.linux_.personality) plan.process.personality = running.linux_.personality->domain;
   // The session keyring of the caller is the host's; runc joins the container's by this name too.
   plan.process.keyring_name = concat({"_ses.", options.id});
+  TRY(connect_listener(plan.process, running.linux_.seccomp));
+  plan.state = info_of(live, store);
   plan.namespaces = TRY(container_namespaces(live.state, running, *live.init));
   plan.init_pidfd = live.init->pidfd();
   if (has_cgroup(live.state)) {
@@ -204,7 +218,7 @@ Result<int> exec(const Host& host, const ExecOptions& options) {
     if (!options.pid_file.empty()) {
       TRY_AT(write_file_atomic(options.pid_file, std::to_string(child.pid), 0644), "pid file");
     }
-    TRY(child.channel.send(MessageKind::kCommit));
+    TRY(child.channel.send(MessageKind::kCommit, child.pid));
     return await_execution(child.channel);
   }();
   if (!ready.ok()) {

@@ -213,6 +213,12 @@ int init(Plan& plan, const InitInputs& inputs, Channel& channel) {
     (void)starter.send_error(error);
     return 1;
   };
+  if (plan.process.listener.valid()) {
+    Info state = inputs.info;
+    state.pid = *pid;
+    state.status = ContainerStatus::kCreating;
+    plan.process.listener_state = listener_state(plan.process.listener_metadata, *pid, oci_state(state));
+  }
   if (program->empty()) return fail(make_error(Code::kInvalid, "process property must be non-empty"));
   if (!plan.start_container_hooks.empty()) {
     const Status hooks = run_hooks(plan.start_container_hooks, "startContainer",

@@ -21,6 +21,7 @@
 #include "container/plan.h"
 #include "container/plan_parts.h"
 #include "container/process.h"
+#include "container/sealed_copy.h"
 #include "container/start_socket.h"
 #include "container/survey.h"
 #include "kernel/terminal.h"
@@ -185,6 +186,7 @@ Result<std::unique_ptr<Launch>> launch(const Host& host, const Store& store, con
   TRY(guard_descriptors(options.preserve_fds));
   TRY(check_id(options.id));
   const BundleConfig config = TRY(read_bundle(options));
+  if (!host.policy->user_namespace && reaches_host_root(config.spec)) TRY(run_from_sealed_copy());
   Reservation reservation = TRY(store.reserve(options.id));
 
   // Judge, and say so, before anything happens.

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/fd.h"
+#include "base/json.h"
 #include "base/path.h"
 #include "base/result.h"
 #include "container/id_range.h"
@@ -58,7 +59,6 @@ struct DeviceNode {
   dev_t device = 0;
   uint32_t uid = 0;  // outside
   uint32_t gid = 0;
-  Fd tree;  // a detached copy of the host's node, where mknod(2) is refused (Owner::kContainer)
 };
 
 struct RootPlan {
@@ -134,8 +134,9 @@ struct ProcessPlan {
     bool notify = false;  // has a listener to be sent to `listener`
   };
   std::vector<Filter> filters;
-  Fd listener;                 // connected socket of linux.seccomp.listenerPath
-  std::string listener_state;  // what is sent with the descriptor
+  Fd listener;  // connected socket of linux.seccomp.listenerPath
+  std::string listener_metadata;
+  std::string listener_state;  // what is sent with the descriptor; only the process knows its pid
 };
 
 struct Plan {
@@ -144,6 +145,7 @@ struct Plan {
   std::vector<MountOp> mounts;
   uint64_t scratch_bytes = 0;  // size of the tmpfs behind kVolatile mounts
   std::vector<DeviceNode> devices;
+  Fd device_store;  // Owner::kContainer: a detached filesystem of the host with the nodes, "0", "1", ...
   std::vector<std::pair<std::string, std::string>> links;  // path → target, in /dev
   std::vector<std::string> masked_paths;
   std::vector<std::string> readonly_paths;
@@ -174,6 +176,11 @@ Result<Plan> make_plan(const policy::HardenedSpec& hardened, const Survey& surve
 
 // The process part alone, for exec.
 Result<ProcessPlan> make_process_plan(const oci::Process& process, bool own_stdio);
+
+// Opens what the filters' listener needs; nothing when the spec has no listenerPath.
+Status connect_listener(ProcessPlan& process, const std::optional<oci::Seccomp>& spec_filter);
+// config-linux.md, "The Container Process State": what the listener is sent with the descriptor.
+std::string listener_state(const std::string& metadata, pid_t pid, const json::Value& state);
 
 // The filters of a container, in the order they are installed. `spec_filter` may be absent.
 Result<std::vector<ProcessPlan::Filter>> make_filters(const std::optional<oci::Seccomp>& spec_filter,

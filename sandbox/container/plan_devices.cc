@@ -31,20 +31,6 @@ Result<Fd> open_null_device() {
   return kernel::clone_tree(fd.get(), false);
 }
 
-// mknod(2) of a device wants the host's user namespace: a container that owns its namespaces gets the
-// host's own node bound in its place, if it is the very device asked for.
-Result<Fd> host_node(const DeviceNode& node) {
-  const Fd fd = TRY(open_path(node.path, O_PATH | O_NOFOLLOW));
-  struct stat info {};
-  if (::fstat(fd.get(), &info) != 0) return sys_error("stat");
-  if ((info.st_mode & S_IFMT) != (node.mode & S_IFMT) || info.st_rdev != node.device) {
-    return make_error(Code::kInvalid,
-                      "the host has no such device at this path, and a container that owns its "
-                      "namespaces cannot have a node made");
-  }
-  return kernel::clone_tree(fd.get(), false);
-}
-
 }  // namespace
 
 Status plan_devices(Plan& plan, const oci::Spec& spec) {
@@ -62,8 +48,8 @@ Status plan_devices(Plan& plan, const oci::Spec& spec) {
     node.path = device.path;
     node.mode = S_IFCHR | 0666;
     node.device = makedev(device.major, device.minor);
-    node.uid = namespaces.uid_here(0);
-    node.gid = namespaces.gid_here(0);
+    node.uid = kernel::map_to_host(namespaces.uids, 0);
+    node.gid = kernel::map_to_host(namespaces.gids, 0);
     nodes.push_back(std::move(node));
   }
   for (const oci::Device& device : spec.linux_.devices) {
@@ -74,17 +60,13 @@ Status plan_devices(Plan& plan, const oci::Spec& spec) {
     if (device.type == "p") type = S_IFIFO;
     node.mode = type | (device.file_mode.value_or(0666) & 07777);
     node.device = makedev(static_cast<unsigned>(device.major), static_cast<unsigned>(device.minor));
-    node.uid = namespaces.uid_here(device.uid.value_or(0));
-    node.gid = namespaces.gid_here(device.gid.value_or(0));
+    node.uid = kernel::map_to_host(namespaces.uids, device.uid.value_or(0));
+    node.gid = kernel::map_to_host(namespaces.gids, device.gid.value_or(0));
     std::erase_if(nodes, [&](const DeviceNode& known) { return known.path == node.path; });
     nodes.push_back(std::move(node));
   }
   for (const auto& [path, target] : kDeviceLinks) plan.links.emplace_back(path, target);
   plan.null_device = TRY(open_null_device());
-  if (namespaces.owner == NamespacePlan::Owner::kHost) return ok_status();
-  for (DeviceNode& node : nodes) {
-    if (!S_ISFIFO(node.mode)) node.tree = TRY_AT(host_node(node), concat({"device ", node.path}));
-  }
   return ok_status();
 }
 

@@ -6,6 +6,7 @@
 #include "base/path.h"
 #include "base/text.h"
 #include "container/plan.h"
+#include "kernel/terminal.h"
 
 namespace gabion::container {
 
@@ -84,6 +85,7 @@ Result<std::vector<ProcessPlan::Filter>> make_filters(const std::optional<oci::S
       filter.flags |= flag;
     }
     filter.notify =
+        !spec_filter->listener_path.empty() ||
         std::any_of(spec_filter->syscalls.begin(), spec_filter->syscalls.end(),
                     [](const oci::SeccompSyscall& rule) { return rule.action == "SCMP_ACT_NOTIFY"; });
     // The stricter of two filters wins whichever comes first; the spec's goes last because it may
@@ -91,6 +93,25 @@ Result<std::vector<ProcessPlan::Filter>> make_filters(const std::optional<oci::S
     filters.push_back(std::move(filter));
   }
   return filters;
+}
+
+Status connect_listener(ProcessPlan& process, const std::optional<oci::Seccomp>& spec_filter) {
+  if (!spec_filter || spec_filter->listener_path.empty()) return ok_status();
+  process.listener = TRY_AT(kernel::connect_unix(spec_filter->listener_path), "linux.seccomp.listenerPath");
+  process.listener_metadata = spec_filter->listener_metadata;
+  return ok_status();
+}
+
+std::string listener_state(const std::string& metadata, pid_t pid, const json::Value& state) {
+  json::Value document = json::Value::object();
+  if (const json::Value* version = state.find("ociVersion")) document.set("ociVersion", *version);
+  json::Value descriptors = json::Value::array();
+  descriptors.push(json::Value::string("seccompFd"));
+  document.set("fds", std::move(descriptors));
+  document.set("pid", json::Value::integer(pid));
+  if (!metadata.empty()) document.set("metadata", json::Value::string(metadata));
+  document.set("state", state);
+  return json::write(document);
 }
 
 Result<ProcessPlan> make_process_plan(const oci::Process& process, bool own_stdio) {

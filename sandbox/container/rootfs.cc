@@ -73,6 +73,9 @@ Status prepare_trees(Plan& plan) {
     if (user >= 0)
       TRY_AT(kernel::idmap(op.tree.get(), user, op.recursive), concat({"mount ", op.destination}));
   }
+  if (plan.namespaces.owner == NamespacePlan::Owner::kContainer) {
+    plan.device_store = TRY_AT(make_device_store(plan), "devices");
+  }
   return ok_status();
 }
 

@@ -1,5 +1,6 @@
 // Device nodes and the links beside them.
 #include <fcntl.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,10 +17,6 @@ Status make_device(const BuiltRoot& built, const DeviceNode& node) {
   const size_t slash = node.path.rfind('/');
   const std::string parent = slash == 0 ? "/" : node.path.substr(0, slash);
   const std::string name = node.path.substr(slash + 1);
-  if (node.tree.valid()) {
-    const Fd target = TRY(make_in_root(built.root.get(), node.path, NodeKind::kFile, Links::kNone));
-    return kernel::attach(node.tree.get(), target.get());
-  }
   const Fd directory = TRY(make_in_root(built.root.get(), parent, NodeKind::kDirectory, Links::kNone));
   if (::mknodat(directory.get(), name.c_str(), node.mode, node.device) != 0) {
     if (errno != EEXIST) return sys_error("mknod");
@@ -39,15 +36,49 @@ Status make_device(const BuiltRoot& built, const DeviceNode& node) {
   return ok_status();
 }
 
+// Only what is attached can be copied before Linux 6.15: the store covers the root for as long as its
+// nodes are bound. Descriptors opened before see what is below.
+Status bind_devices(const Plan& plan, const BuiltRoot& built) {
+  TRY(kernel::attach(plan.device_store.get(), built.root.get()));
+  for (size_t i = 0; i < plan.devices.size(); ++i) {
+    const std::string& path = plan.devices[i].path;
+    const Fd node = TRY(open_at(plan.device_store.get(), std::to_string(i), O_PATH | O_NOFOLLOW));
+    const Fd copy = TRY_AT(kernel::clone_tree(node.get(), false), concat({"device ", path}));
+    const Fd target = TRY_AT(make_in_root(built.root.get(), path, NodeKind::kFile, Links::kNone),
+                             concat({"device ", path}));
+    TRY_AT(kernel::attach(copy.get(), target.get()), concat({"device ", path}));
+  }
+  return kernel::detach(plan.device_store.get());
+}
+
 }  // namespace
+
+Result<Fd> make_device_store(const Plan& plan) {
+  Fd store = TRY(kernel::new_filesystem("tmpfs", "gabion-devices", {{"mode", "0755", false}},
+                                        MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC));
+  for (size_t i = 0; i < plan.devices.size(); ++i) {
+    const DeviceNode& node = plan.devices[i];
+    const std::string name = std::to_string(i);
+    if (::mknodat(store.get(), name.c_str(), node.mode, node.device) != 0 ||
+        ::fchownat(store.get(), name.c_str(), node.uid, node.gid, AT_SYMLINK_NOFOLLOW) != 0 ||
+        ::fchmodat(store.get(), name.c_str(), node.mode & 07777, 0) != 0) {
+      return sys_error(concat({"mknod ", node.path}));
+    }
+  }
+  return store;
+}
 
 Status make_devices(const Plan& plan, const BuiltRoot& built) {
   // With the host's own /dev bound over /dev there is nothing to make.
   for (const MountOp& op : plan.mounts) {
     if (op.destination == "/dev" && op.kind == MountOp::Kind::kTree) return ok_status();
   }
-  for (const DeviceNode& node : plan.devices)
-    TRY_AT(make_device(built, node), concat({"device ", node.path}));
+  if (plan.device_store.valid()) {
+    TRY(bind_devices(plan, built));
+  } else {
+    for (const DeviceNode& node : plan.devices)
+      TRY_AT(make_device(built, node), concat({"device ", node.path}));
+  }
   const ContainerIds ids(plan.namespaces);
   for (const auto& [path, target] : plan.links) {
     const Fd dev = TRY(make_in_root(built.root.get(), "/dev", NodeKind::kDirectory, Links::kNone));

@@ -36,6 +36,10 @@ class Scratch {
 
 Status attach_mount(const Plan& plan, const BuiltRoot& built, MountOp& op, Scratch& scratch);
 
+// For Owner::kContainer: the nodes of plan.devices in a filesystem of the host. In one that belongs to a
+// user namespace nobody can make a device, and none can be opened.
+Result<Fd> make_device_store(const Plan& plan);
+
 // Device nodes and the links of /dev. A read-only /dev is writable until they are made.
 Status make_devices(const Plan& plan, const BuiltRoot& built);
 

@@ -37,7 +37,12 @@ Result<pid_t> clone_process(uint64_t flags, int into_cgroup, int* pidfd) {
   return static_cast<pid_t>(pid);
 }
 
+// A process that is seen in a container's pid namespace before it has become the container's must not
+// be traced or have its descriptors opened from there (CVE-2016-9962). execve(2) makes it dumpable again.
+void hide() { (void)::prctl(PR_SET_DUMPABLE, 0); }
+
 [[noreturn]] void run_body(const std::function<int(Channel&)>& body, Channel& channel) {
+  hide();
   die_with_parent();
   // A parent that died before the line above is seen as a closed channel at the first message.
   ::_exit(body(channel));
@@ -100,6 +105,7 @@ Result<Child> spawn_in(const std::function<Status()>& enter, const std::function
   const pid_t middle = TRY(clone_process(0, -1, nullptr));
   if (middle == 0) {
     ends.first.close();
+    hide();
     die_with_parent();
     Status entered = enter();
     if (!entered.ok()) {

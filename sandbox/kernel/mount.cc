@@ -110,6 +110,13 @@ Status attach(int mount, int target) {
   return ok_status();
 }
 
+Status detach(int mount) {
+  if (::umount2(concat({"/proc/self/fd/", std::to_string(mount)}).c_str(), MNT_DETACH) != 0) {
+    return sys_error("umount");
+  }
+  return ok_status();
+}
+
 std::string_view filesystem_name(int fd) {
   struct statfs info {};
   if (::fstatfs(fd, &info) != 0) return "";

@@ -50,6 +50,9 @@ Status idmap(int mount, int user_namespace, bool recursive);
 // Puts a detached mount on the directory or file `target` stands for, in the caller's namespace.
 Status attach(int mount, int target);
 
+// Takes an attached mount away again; what is open or copied stays (umount2(2), MNT_DETACH).
+Status detach(int mount);
+
 // "ext4", "overlay", "tmpfs" ...: by statfs(2) magic; "" when unknown.
 std::string_view filesystem_name(int fd);
 

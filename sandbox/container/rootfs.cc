@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "base/path.h"
 #include "base/text.h"
 #include "container/rootfs_parts.h"
@@ -63,6 +65,43 @@ Result<Fd> private_procfs(const NamespacePlan& namespaces) {
   return kernel::new_filesystem("proc", "proc", {}, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
 }
 
+// Where masked and read-only paths are looked up: below /proc and /sys in the mounts themselves, found
+// once. An image directory that is swapped for a link meanwhile must not lead the masks elsewhere and
+// leave the mount bare (CVE-2019-19921).
+class Lookup {
+ public:
+  static Result<Lookup> open(const Plan& plan, const BuiltRoot& built) {
+    Lookup lookup(built.root.get());
+    for (const char* point : {"/proc", "/sys"}) {
+      const auto is_there = [&](const MountOp& op) { return clean_path(op.destination) == point; };
+      if (std::none_of(plan.mounts.begin(), plan.mounts.end(), is_there)) continue;
+      Fd mount = TRY_AT(open_in_root(built.root.get(), point, O_PATH | O_DIRECTORY, Links::kNone), point);
+      struct statx info {};
+      if (::statx(mount.get(), "", AT_EMPTY_PATH, 0, &info) != 0) return sys_error(concat({"stat ", point}));
+      if ((info.stx_attributes & STATX_ATTR_MOUNT_ROOT) == 0) {
+        return make_error(Code::kRefused,
+                          concat({point, " of the root filesystem was replaced while it was being mounted"}));
+      }
+      lookup.mounts_.emplace_back(point, std::move(mount));
+    }
+    return lookup;
+  }
+
+  [[nodiscard]] Result<Fd> find(const std::string& path) const {
+    const std::string clean = clean_path(path);
+    for (const auto& [point, mount] : mounts_) {
+      if (clean != point && path_is_within(clean, point))
+        return open_in_root(mount.get(), clean.substr(point.size()), O_PATH);
+    }
+    return open_in_root(root_, path, O_PATH);
+  }
+
+ private:
+  explicit Lookup(int root) : root_(root) {}
+  int root_;
+  std::vector<std::pair<std::string, Fd>> mounts_;
+};
+
 }  // namespace
 
 Status prepare_trees(Plan& plan) {
@@ -105,8 +144,9 @@ Result<BuiltRoot> build_root(Plan& plan) {
 }
 
 Status cover_paths(const Plan& plan, const BuiltRoot& built) {
+  const Lookup lookup = TRY(Lookup::open(plan, built));
   for (const std::string& path : plan.readonly_paths) {
-    const Result<Fd> target = open_in_root(built.root.get(), path, O_PATH);
+    const Result<Fd> target = lookup.find(path);
     if (!target.ok() && (target.error().sys_errno == ENOENT || target.error().sys_errno == ENOTDIR)) continue;
     if (!target.ok()) return Error(target.error()).wrap("linux.readonlyPaths");
     const Fd copy = TRY_AT(kernel::clone_tree(target->get(), true), "linux.readonlyPaths");
@@ -125,7 +165,7 @@ Status cover_paths(const Plan& plan, const BuiltRoot& built) {
   Fd empty;
   bool null_attached = false;
   for (const std::string& path : plan.masked_paths) {
-    const Result<Fd> target = open_in_root(built.root.get(), path, O_PATH);
+    const Result<Fd> target = lookup.find(path);
     if (!target.ok() && (target.error().sys_errno == ENOENT || target.error().sys_errno == ENOTDIR)) continue;
     if (!target.ok()) return Error(target.error()).wrap("linux.maskedPaths");
     struct stat info {};

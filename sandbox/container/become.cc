@@ -29,6 +29,9 @@ Status set_privileged_attributes(const ProcessPlan& process, int proc) {
   if (!process.io_class.empty()) {
     TRY_AT(kernel::set_io_priority(process.io_class, process.io_priority), "process.ioPriority");
   }
+  if (process.memory_policy) {
+    TRY_AT(kernel::set_memory_policy(*process.memory_policy), "linux.memoryPolicy");
+  }
   if (!process.final_affinity.empty()) {
     TRY_AT(kernel::set_cpu_affinity(process.final_affinity), "process.execCPUAffinity");
   }

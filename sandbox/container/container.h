@@ -33,6 +33,7 @@ struct Host {
   audit::Log* audit = nullptr;             // not owned
   bool no_cgroups = false;        // --cgroup-manager disabled
   std::function<void(std::string_view)> debug;  // may be empty
+  std::function<void(std::string_view)> warn;   // may be empty
 };
 
 struct CreateOptions {

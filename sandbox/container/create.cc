@@ -30,7 +30,7 @@ Status create(const Host& host, const CreateOptions& options) {
 
 Status start(const Host& host, const std::string& id) {
   const Store store = TRY(Store::open(host.root));
-  const Fd lock = TRY(store.lock(id));
+  Fd lock = TRY(store.lock(id));
   Live live = TRY(inspect(store, id, true));
   switch (live.status) {
     case ContainerStatus::kCreated:
@@ -51,7 +51,12 @@ Status start(const Host& host, const std::string& id) {
   TRY(store.save(live.state));
   TRY(channel.send(MessageKind::kCommit));
   TRY(starting(await_execution(channel)));
-  return run_poststart(host, live.state, live.state.init_pid);
+  const Status poststart = run_poststart(host, live.state, live.state.init_pid);
+  if (poststart.ok()) return poststart;
+  // runtime.md, "Lifecycle": a failing poststart hook stops and deletes the container.
+  lock.reset();
+  (void)remove(host, id, true);
+  return poststart;
 }
 
 Result<int> run(const Host& host, const CreateOptions& options, bool keep) {
@@ -61,7 +66,7 @@ Result<int> run(const Host& host, const CreateOptions& options, bool keep) {
   const auto made = TRY(starting(launch(host, store, options, StartMode::kAtOnce)));
   const Status poststart = run_poststart(host, made->state, made->child.pid);
   if (!poststart.ok()) {
-    // runc: a failing poststart hook ends the container.
+    // As in start().
     (void)remove(host, options.id, true);
     return Error(poststart.error());
   }

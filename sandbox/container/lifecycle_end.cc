@@ -55,7 +55,7 @@ void run_poststop(const Host& host, const Store& store, const Live& live) {
   // The specification: a failing poststop hook is logged, and the container is deleted regardless.
   const Status done = run_hooks(live.state.hooks.poststop, "poststop", json::write(oci_state(stopped)),
                                 present ? stopped.bundle : "/");
-  if (!done.ok()) debug(host, done.error().message());
+  if (!done.ok() && host.warn) host.warn(done.error().message());
 }
 
 }  // namespace

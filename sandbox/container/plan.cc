@@ -176,7 +176,11 @@ Result<Plan> make_plan(const policy::HardenedSpec& hardened, const Survey& surve
   if (spec.process) {
     plan.process = TRY(make_process_plan(*spec.process, hardened.controls().private_stdio));
     plan.process.filters = TRY(make_filters(spec.linux_.seccomp, hardened.controls().seccomp_profile));
+    make_working_directory(plan);
     TRY(connect_listener(plan.process, spec.linux_.seccomp));
+  }
+  if (const auto& memory = spec.linux_.memory_policy) {
+    plan.process.memory_policy = kernel::MemoryPolicy{memory->mode, memory->nodes, memory->flags};
   }
   if (spec.linux_.personality) plan.process.personality = spec.linux_.personality->domain;
   plan.process.new_keyring = !inputs.no_new_keyring;

@@ -115,6 +115,7 @@ struct ProcessPlan {
   std::vector<kernel::Limit> limits;
   std::optional<int> oom_score_adj;
   kernel::Scheduling scheduling;
+  std::optional<kernel::MemoryPolicy> memory_policy;
   std::string io_class;
   int io_priority = 0;
   std::string initial_affinity;

@@ -125,6 +125,15 @@ Status make_mount_point(const Plan& plan, const MountOp& op, const std::vector<M
 
 }  // namespace
 
+void make_working_directory(const Plan& plan) {
+  const std::string path = clean_path(plan.process.cwd);
+  for (const MountOp& mount : plan.mounts) {
+    // What is inside a mount of the engine's is the engine's; a volatile path shows what is below it.
+    if (mount.kind != MountOp::Kind::kVolatile && path_is_within(path, mount.destination)) return;
+  }
+  (void)make_in_root(plan.root.directory.get(), path, NodeKind::kDirectory);
+}
+
 Status plan_mounts(Plan& plan, const policy::HardenedSpec& hardened, const Survey& survey) {
   const oci::Spec& spec = hardened.spec();
   const policy::Controls& controls = hardened.controls();

@@ -16,6 +16,10 @@ uint64_t propagation_flag(std::string_view name);  // "rslave" → MS_SLAVE; "" 
 // points that belong to the root filesystem itself.
 Status plan_mounts(Plan& plan, const policy::HardenedSpec& hardened, const Survey& survey);
 
+// Makes process.cwd where the root filesystem lacks it, as runc does: engines leave it to the runtime.
+// What cannot be made shows when it is entered.
+void make_working_directory(const Plan& plan);
+
 // Fills plan.devices, plan.links and plan.null_device.
 Status plan_devices(Plan& plan, const oci::Spec& spec);
 

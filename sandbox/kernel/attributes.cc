@@ -50,6 +50,22 @@ constexpr NamedNumber kFlags[] = {
     {"SCHED_FLAG_UTIL_CLAMP_MAX", 0x40},
 };
 
+// <linux/mempolicy.h>; the last mode is Linux 6.9's.
+constexpr NamedNumber kMemoryModes[] = {
+    {"MPOL_DEFAULT", 0},
+    {"MPOL_PREFERRED", 1},
+    {"MPOL_BIND", 2},
+    {"MPOL_INTERLEAVE", 3},
+    {"MPOL_LOCAL", 4},
+    {"MPOL_PREFERRED_MANY", 5},
+    {"MPOL_WEIGHTED_INTERLEAVE", 6},
+};
+constexpr NamedNumber kMemoryFlags[] = {
+    {"MPOL_F_STATIC_NODES", 1 << 15},
+    {"MPOL_F_RELATIVE_NODES", 1 << 14},
+    {"MPOL_F_NUMA_BALANCING", 1 << 13},
+};
+
 constexpr NamedNumber kIoClasses[] = {
     {"IOPRIO_CLASS_RT", IOPRIO_CLASS_RT},
     {"IOPRIO_CLASS_BE", IOPRIO_CLASS_BE},
@@ -113,6 +129,37 @@ Status set_scheduling(const Scheduling& scheduling) {
     attributes.flags |= static_cast<uint64_t>(*flag);
   }
   if (::syscall(SYS_sched_setattr, 0, &attributes, 0) != 0) return sys_error("set the scheduler");
+  return ok_status();
+}
+
+Status set_memory_policy(const MemoryPolicy& policy) {
+  constexpr uint64_t kNodes = 1024;  // the largest NODES_SHIFT of any architecture
+  constexpr uint64_t kBits = 8 * sizeof(unsigned long);
+  const std::optional<int> mode = number_of(kMemoryModes, policy.mode);
+  if (!mode) return make_error(Code::kInvalid, concat({"unknown mode \"", policy.mode, "\""}));
+  int value = *mode;
+  for (const std::string& name : policy.flags) {
+    const std::optional<int> flag = number_of(kMemoryFlags, name);
+    if (!flag) return make_error(Code::kInvalid, concat({"unknown flag ", name}));
+    value |= *flag;
+  }
+  unsigned long mask[kNodes / kBits] = {};
+  if (!policy.nodes.empty()) {
+    for (std::string_view range : split(policy.nodes, ',')) {
+      const std::vector<std::string_view> ends = split(trim(range), '-');
+      const std::optional<uint64_t> first = parse_unsigned(ends.front(), kNodes - 1);
+      const std::optional<uint64_t> last = parse_unsigned(ends.back(), kNodes - 1);
+      if (ends.size() > 2 || !first || !last || *first > *last) {
+        return make_error(Code::kInvalid,
+                          concat({"nodes \"", policy.nodes, "\" is not a list such as 0-3,7"}));
+      }
+      for (uint64_t node = *first; node <= *last; ++node) mask[node / kBits] |= 1UL << (node % kBits);
+    }
+  }
+  // The kernel reads one bit less than it is told (set_mempolicy(2), BUGS).
+  if (::syscall(SYS_set_mempolicy, value, policy.nodes.empty() ? nullptr : mask, kNodes + 1) != 0) {
+    return sys_error(concat({"set ", policy.mode, policy.nodes.empty() ? "" : " on nodes ", policy.nodes}));
+  }
   return ok_status();
 }
 

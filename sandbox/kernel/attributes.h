@@ -33,6 +33,15 @@ struct Scheduling {
   uint64_t period = 0;
 };
 Status set_scheduling(const Scheduling& scheduling);
+
+// set_mempolicy(2); inherited by what the process executes and forks.
+struct MemoryPolicy {
+  std::string mode;   // "MPOL_BIND"
+  std::string nodes;  // "0-3,7" or ""
+  std::vector<std::string> flags;
+};
+Status set_memory_policy(const MemoryPolicy& policy);
+
 Status set_io_priority(std::string_view class_name, int priority);  // "IOPRIO_CLASS_BE", 0 to 7
 // "0-3,7" as cpuset has it.
 Status set_cpu_affinity(std::string_view cpus);

@@ -124,11 +124,23 @@ Status check_unsupported(const Linux& section) {
     return unsupported("linux.netDevices",
                        "moving network devices into a container is not supported; remove the field");
   }
-  if (section.memory_policy) {
-    return unsupported("linux.memoryPolicy", "NUMA memory policies are not supported; remove the field");
-  }
   if (section.personality && !section.personality->flags.empty()) {
     return unsupported("linux.personality.flags", "the specification defines no flags; remove the field");
+  }
+  return ok_status();
+}
+
+// set_mempolicy(2): which modes have nodes is the kernel's to say.
+Status check_memory_policy(const MemoryPolicy& policy) {
+  constexpr std::string_view kPath = "linux.memoryPolicy";
+  if (!names::contains(names::kMemoryModes, policy.mode)) {
+    return invalid(kPath, "invalid mode " + quoted(policy.mode));
+  }
+  for (const std::string& flag : policy.flags) {
+    if (!names::contains(names::kMemoryFlags, flag)) return invalid(kPath, "invalid flag " + quoted(flag));
+  }
+  if (policy.nodes.find_first_not_of("0123456789-, ") != std::string::npos) {
+    return invalid(kPath, "expected a list of nodes such as \"0-3,7\", found " + quoted(policy.nodes));
   }
   return ok_status();
 }
@@ -138,6 +150,7 @@ Status check_unsupported(const Linux& section) {
 Status check_linux(const Spec& spec) {
   const Linux& section = spec.linux_;
   TRY(check_unsupported(section));
+  if (section.memory_policy) TRY(check_memory_policy(*section.memory_policy));
   if (!section.rootfs_propagation.empty() &&
       !names::contains(names::kPropagations, section.rootfs_propagation)) {
     return invalid("", "rootfsPropagation=" + json::escape(section.rootfs_propagation.substr(0, 64)) +

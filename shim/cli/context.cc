@@ -104,6 +104,7 @@ container::Host Session::host() {
   host.policy = &policy_;
   host.audit = &audit_;
   host.no_cgroups = context_->no_cgroups;
+  host.warn = [journal = &context_->journal](std::string_view message) { journal->warning(message); };
   if (context_->journal.debugging()) {
     host.debug = [journal = &context_->journal](std::string_view message) { journal->debug(message); };
   }

@@ -71,8 +71,6 @@ TEST(Check, EveryFieldPassesButTheUnsupported) {
   EXPECT_EQ(check_spec(spec).error().code, Code::kUnsupported);
   spec.linux_.net_devices.clear();
   EXPECT_EQ(check_spec(spec).error().code, Code::kUnsupported);
-  spec.linux_.memory_policy.reset();
-  EXPECT_EQ(check_spec(spec).error().code, Code::kUnsupported);
   spec.linux_.personality->flags.clear();
   Status status = check_spec(spec);
   EXPECT_TRUE(status.ok()) << status.error().message();
@@ -249,8 +247,13 @@ TEST(Check, NamesTheUnsupported) {
   EXPECT_EQ(code_after(device), Code::kUnsupported);
   EXPECT_TRUE(after(device).starts_with("linux.netDevices: "));
   auto memory = [](Spec& spec) { spec.linux_.memory_policy = MemoryPolicy{"MPOL_BIND", "0", {}}; };
-  EXPECT_EQ(code_after(memory), Code::kUnsupported);
-  EXPECT_TRUE(after(memory).starts_with("linux.memoryPolicy: "));
+  EXPECT_EQ(after(memory), "ok");
+  auto mode = [](Spec& spec) { spec.linux_.memory_policy = MemoryPolicy{"MPOL_ODD", "0", {}}; };
+  EXPECT_EQ(after(mode), "linux.memoryPolicy: invalid mode \"MPOL_ODD\"");
+  auto flag = [](Spec& spec) { spec.linux_.memory_policy = MemoryPolicy{"MPOL_BIND", "0", {"MPOL_F_ODD"}}; };
+  EXPECT_EQ(after(flag), "linux.memoryPolicy: invalid flag \"MPOL_F_ODD\"");
+  auto nodes = [](Spec& spec) { spec.linux_.memory_policy = MemoryPolicy{"MPOL_BIND", "all", {}}; };
+  EXPECT_TRUE(after(nodes).starts_with("linux.memoryPolicy: expected a list"));
   EXPECT_EQ(code_after([](Spec& spec) { spec.linux_.rootfs_propagation = "odd"; }), Code::kInvalid);
 }
 

@@ -15,9 +15,9 @@
 
 #include "audit/tail.h"
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/path.h"
 #include "base/text.h"
-#include "base/hash.h"
 
 namespace gabion::audit {
 

@@ -53,15 +53,17 @@ class Holder {
 }  // namespace
 
 Result<Fd> create_user_namespace(const std::vector<IdMap>& uids, const std::vector<IdMap>& gids) {
+  const pid_t parent = ::getpid();
   clone_args args{};
   args.flags = CLONE_NEWUSER;
   // No exit signal: the caller's SIGCHLD handling must not see this child.
   const long pid = ::syscall(SYS_clone3, &args, sizeof(args));
   if (pid < 0) return sys_error("create a user namespace (clone3 CLONE_NEWUSER)");
   if (pid == 0) {
-    // A killed parent must not leave this process behind. The window before prctl is closed by the
-    // parent's own death being visible as a changed parent.
+    // A killed parent must not leave this process behind: it holds a copy of the container's lock. The
+    // death of one that was killed before prctl(2) shows as a changed parent.
     (void)::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != parent) ::_exit(0);
     while (true) (void)::pause();
   }
   const Holder holder(static_cast<pid_t>(pid));

@@ -71,6 +71,7 @@ State first_state(const Host& host, const CreateOptions& options, const BundleCo
   state.created = now_rfc3339();
   state.own_pid_namespace = owns_pid_namespace(spec);
   state.policy = host.policy->name;
+  state.policy_sha256 = host.policy->sha256;
   state.controls = hardened.controls();
   state.annotations = spec.annotations;
   state.hooks = spec.hooks;
@@ -181,16 +182,18 @@ Status run_poststart(const Host&, const State& state, pid_t pid) {
                    json::write(oci_state(live_info(state, ContainerStatus::kRunning, pid))), state.bundle);
 }
 
-Result<std::unique_ptr<Launch>> launch(const Host& host, const Store& store, const CreateOptions& options,
-                                       StartMode mode) {
-  TRY(guard_descriptors(options.preserve_fds));
-  TRY(check_id(options.id));
-  const BundleConfig config = TRY(read_bundle(options));
-  if (!host.policy->user_namespace && reaches_host_root(config.spec)) TRY(run_from_sealed_copy());
-  Reservation reservation = TRY(store.reserve(options.id));
+namespace {
 
-  // Judge, and say so, before anything happens.
-  const Survey seen = TRY(survey(config.spec, *host.policy, config.bundle, host.root));
+// The request after judgement: what may run, and the descriptors it was judged by.
+struct Judged {
+  BundleConfig config;
+  Survey seen;
+  policy::HardenedSpec hardened;
+};
+
+// Judges, and says so in the audit log, before anything happens.
+Result<Judged> judge(const Host& host, const CreateOptions& options, BundleConfig config) {
+  Survey seen = TRY(survey(config.spec, *host.policy, config.bundle, host.root));
   auto verdict = policy::harden(config.spec, *host.policy, seen.facts);
   State asked;
   asked.id = options.id;
@@ -201,35 +204,99 @@ Result<std::unique_ptr<Launch>> launch(const Host& host, const Store& store, con
   if (const auto* refusal = std::get_if<policy::Refusal>(&verdict)) {
     return refuse(host, std::move(record), refusal->decisions);
   }
-  const auto& hardened = std::get<policy::HardenedSpec>(verdict);
-  const oci::Spec& spec = hardened.spec();
-  TRY(check_console(options, spec));
+  auto& hardened = std::get<policy::HardenedSpec>(verdict);
+  TRY(check_console(options, hardened.spec()));
   record.decisions = hardened.decisions();
   TRY(append_audit(host, record));
+  return Judged{std::move(config), std::move(seen), std::move(hardened)};
+}
 
-  // From here on every resource is named in the state before it exists.
-  auto made =
-      std::make_unique<Launch>(store, std::move(reservation), first_state(host, options, config, hardened));
-  const std::string directory = store.directory(options.id);
+// Takes the id range and names every resource in the state before it exists.
+Status claim(const Host& host, const Store& store, const Judged& judged, PlanInputs& inputs, Launch& made) {
+  if (judged.hardened.controls().own_user_namespace) {
+    inputs.slot = TRY(take_id_slot(host.policy->ids, store.directory(inputs.id)));
+    made.state.id_base = inputs.slot->base;
+    made.state.id_size = inputs.slot->size;
+  }
+  const oci::Spec& spec = judged.hardened.spec();
+  if (!host.no_cgroups) {
+    kernel::CgroupLocation location = TRY(kernel::Cgroup::locate(spec.linux_.cgroups_path, inputs.id));
+    TRY_AT(require_vacant(location), "cgroup");
+    made.state.cgroup = std::move(location);
+  }
+  TRY(store.save(made.state));
+  return store.write_entry(inputs.id, "config.json", json::write(oci::write_spec(spec)));
+}
+
+// Where the master of the container's terminal goes: the caller's socket, or to this process.
+struct ConsoleEnds {
+  Fd sender;    // the child's
+  Fd receiver;  // a foreground run's own
+};
+
+Result<ConsoleEnds> console_ends(const std::string& socket) {
+  ConsoleEnds ends;
+  if (!socket.empty()) {
+    ends.sender = TRY_AT(kernel::connect_unix(socket), "console socket");
+    return ends;
+  }
+  auto pair = TRY(private_console());
+  ends.receiver = std::move(pair.first);
+  ends.sender = std::move(pair.second);
+  return ends;
+}
+
+Status name_process(const InitInputs& inputs, Launch& made) {
+  made.state.init_pid = made.child.pid;
+  const Result<uint64_t> started = process_start_time(made.child.pid);
+  if (!started.ok()) {
+    // Gone already: what it said last is the reason.
+    TRY(made.child.channel.expect(inputs.parent_has_hooks ? MessageKind::kHooks : MessageKind::kReady));
+    return started.error();
+  }
+  made.state.init_start_time = *started;
+  return ok_status();
+}
+
+// The process is ready: tell the world, then let it go (channel.h draws the order).
+Status commit(const Store& store, const CreateOptions& options, StartMode mode, Launch& made) {
+  made.state.phase = mode == StartMode::kLater ? ContainerStatus::kCreated : ContainerStatus::kRunning;
+  TRY(send_pidfd(options.pidfd_socket, made.child));
+  TRY(store.save(made.state));
+  TRY(write_pid_file(options.pid_file, made.child.pid));
+  TRY(made.child.channel.send(MessageKind::kCommit));
+  if (mode == StartMode::kAtOnce) {
+    TRY(await_execution(made.child.channel));
+  } else {
+    // A parent that ended now would still take its child along (PR_SET_PDEATHSIG).
+    TRY(made.child.channel.expect(MessageKind::kCommitted));
+  }
+  made.keep();
+  return ok_status();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Launch>> launch(const Host& host, const Store& store, const CreateOptions& options,
+                                       StartMode mode) {
+  TRY(guard_descriptors(options.preserve_fds));
+  TRY(check_id(options.id));
+  BundleConfig config = TRY(read_bundle(options));
+  if (!host.policy->user_namespace && reaches_host_root(config.spec)) TRY(run_from_sealed_copy());
+  Reservation reservation = TRY(store.reserve(options.id));
+  const Judged judged = TRY(judge(host, options, std::move(config)));
+  const oci::Spec& spec = judged.hardened.spec();
+
+  auto made = std::make_unique<Launch>(store, std::move(reservation),
+                                       first_state(host, options, judged.config, judged.hardened));
   PlanInputs inputs;
   inputs.id = options.id;
-  inputs.bundle = config.bundle;
+  inputs.bundle = judged.config.bundle;
   inputs.no_pivot = options.no_pivot;
   inputs.no_new_keyring = options.no_new_keyring;
-  if (hardened.controls().own_user_namespace) {
-    inputs.slot = TRY(take_id_slot(host.policy->ids, directory));
-    made->state.id_base = inputs.slot->base;
-    made->state.id_size = inputs.slot->size;
-  }
-  if (!host.no_cgroups) {
-    kernel::CgroupLocation location = TRY(kernel::Cgroup::locate(spec.linux_.cgroups_path, options.id));
-    TRY_AT(require_vacant(location), "cgroup");
-    made->state.cgroup = std::move(location);
-  }
-  TRY(store.save(made->state));
-  TRY(store.write_entry(options.id, "config.json", json::write(oci::write_spec(spec))));
+  TRY(claim(host, store, judged, inputs, *made));
 
-  Plan plan = TRY(make_plan(hardened, seen, inputs));
+  Plan plan = TRY(make_plan(judged.hardened, judged.seen, inputs));
   if (!host.no_cgroups) {
     made->cgroup = TRY_AT(make_cgroup(made->state, spec), "cgroup");
     TRY_AT(add_cgroup(plan, *made->cgroup), "cgroup");
@@ -239,56 +306,25 @@ Result<std::unique_ptr<Launch>> launch(const Host& host, const Store& store, con
   init_inputs.preserve_fds = options.preserve_fds;
   init_inputs.parent_has_hooks = !spec.hooks.prestart.empty() || !spec.hooks.create_runtime.empty();
   init_inputs.info = live_info(made->state, ContainerStatus::kCreating, 0);
-  Fd console;
-  Fd console_receiver;
-  if (plan.process.terminal) {
-    if (!options.console_socket.empty()) {
-      console = TRY_AT(kernel::connect_unix(options.console_socket), "console socket");
-    } else {
-      auto ends = TRY(private_console());
-      console_receiver = std::move(ends.first);
-      console = std::move(ends.second);
-    }
-    init_inputs.console_socket = console.get();
-  }
+  ConsoleEnds console;
+  if (plan.process.terminal) console = TRY(console_ends(options.console_socket));
+  init_inputs.console_socket = console.sender.get();
   Fd listener;
-  if (mode == StartMode::kLater) {
-    listener = TRY(listen_for_start(directory));
-    init_inputs.start_listener = listener.get();
-  }
+  if (mode == StartMode::kLater) listener = TRY(listen_for_start(store.directory(options.id)));
+  init_inputs.start_listener = listener.get();
 
   made->child = TRY(spawn(
       plan.namespaces, [&] { return prepare_outside(plan); },
       [&](Channel& channel) { return init(plan, init_inputs, channel); }));
-  made->state.init_pid = made->child.pid;
-  const Result<uint64_t> started = process_start_time(made->child.pid);
-  if (!started.ok()) {
-    // Gone already: what it said last is the reason.
-    TRY(made->child.channel.expect(init_inputs.parent_has_hooks ? MessageKind::kHooks : MessageKind::kReady));
-    return started.error();
-  }
-  made->state.init_start_time = *started;
+  TRY(name_process(init_inputs, *made));
   if (init_inputs.parent_has_hooks) {
     // A hook may ask the runtime for the state.
     TRY(store.save(made->state));
-    TRY(run_parent_hooks(*made, spec, seen));
+    TRY(run_parent_hooks(*made, spec, judged.seen));
   }
   TRY(made->child.channel.expect(MessageKind::kReady));
-  if (console_receiver.valid()) {
-    made->terminal = TRY(receive_console(console_receiver.get()));
-  }
-  made->state.phase = mode == StartMode::kLater ? ContainerStatus::kCreated : ContainerStatus::kRunning;
-  TRY(send_pidfd(options.pidfd_socket, made->child));
-  TRY(store.save(made->state));
-  TRY(write_pid_file(options.pid_file, made->child.pid));
-  TRY(made->child.channel.send(MessageKind::kCommit));
-  if (mode == StartMode::kAtOnce) {
-    TRY(await_execution(made->child.channel));
-  } else {
-    // A parent that ended now would still take its child along (PR_SET_PDEATHSIG).
-    TRY(made->child.channel.expect(MessageKind::kCommitted));
-  }
-  made->keep();
+  if (console.receiver.valid()) made->terminal = TRY(receive_console(console.receiver.get()));
+  TRY(commit(store, options, mode, *made));
   return made;
 }
 

@@ -86,8 +86,10 @@ audit::Record audit_record(const Host& host, std::string event, const State& sta
   record.outcome = "allow";
   record.container = state.id;
   record.bundle = state.bundle;
-  record.policy = host.policy->name;
-  record.policy_sha256 = host.policy->sha256;
+  // Operations that judge nothing load no policy: what holds is what the container was made with.
+  const bool judged = !host.policy->name.empty();
+  record.policy = judged ? host.policy->name : state.policy;
+  record.policy_sha256 = judged ? host.policy->sha256 : state.policy_sha256;
   return record;
 }
 

@@ -161,6 +161,7 @@ Value write_state(const State& state) {
   document.set("idSize", Value::unsigned_integer(state.id_size));
   document.set("ownPidNamespace", Value::boolean(state.own_pid_namespace));
   document.set("policy", Value::string(state.policy));
+  document.set("policySha256", Value::string(state.policy_sha256));
   document.set("controls", write_controls(state.controls));
   document.set("annotations", write_pairs(state.annotations));
   document.set("hooks", write_hooks(state.hooks));
@@ -195,6 +196,7 @@ Result<State> read_state(const Value& document) {
   state.id_size = static_cast<uint32_t>(size);
   state.own_pid_namespace = TRY(bool_of(document, "ownPidNamespace"));
   state.policy = TRY(text_of(document, "policy"));
+  state.policy_sha256 = TRY(text_of(document, "policySha256"));
   state.controls = TRY(read_controls(document));
   state.annotations = TRY(pairs_of(document, "annotations"));
   state.hooks = TRY(read_hooks(document));

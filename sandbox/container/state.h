@@ -33,7 +33,8 @@ struct State {
   uint32_t id_base = 0;           // first host id of the container's range; size 0: no user namespace
   uint32_t id_size = 0;
   bool own_pid_namespace = true;  // false: kill and delete must reach every process by the cgroup
-  std::string policy;             // name of the policy it was hardened with
+  std::string policy;             // name and hash of the policy it was hardened with
+  std::string policy_sha256;
   policy::Controls controls;
   std::vector<std::pair<std::string, std::string>> annotations;
   oci::Hooks hooks;  // poststart and poststop, as hardened

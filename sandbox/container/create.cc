@@ -12,6 +12,14 @@ namespace gabion::container {
 
 namespace {
 
+// The record of a launch that failed; what it would have been called is known without a state.
+audit::Record create_record(const Host& host, const CreateOptions& options) {
+  State asked;
+  asked.id = options.id;
+  asked.bundle = options.bundle;
+  return audit_record(host, "container.create", asked);
+}
+
 // runc's words: engines and people search for them.
 template <typename T>
 Result<T> starting(Result<T> result) {
@@ -24,7 +32,8 @@ Result<T> starting(Result<T> result) {
 
 Status create(const Host& host, const CreateOptions& options) {
   const Store store = TRY(Store::open(host.root));
-  const auto made = TRY(starting(launch(host, store, options, StartMode::kLater)));
+  const auto made = TRY(with_outcome(host, create_record(host, options),
+                                     starting(launch(host, store, options, StartMode::kLater))));
   return ok_status();
 }
 
@@ -43,14 +52,15 @@ Status start(const Host& host, const std::string& id) {
       return make_error(Code::kWrongState,
                         concat({"cannot start a container in the ", status_name(live.status), " state"}));
   }
-  TRY(append_audit(host, audit_record(host, "container.start", live.state)));
+  const audit::Record record = audit_record(host, "container.start", live.state);
+  TRY(append_audit(host, record));
   const Channel channel = TRY(connect_to_start(store.directory(id)));
   // Before the start, not after: killed in between, the state must not say "created" of a container
   // that runs. Should the start fail, the process ends and "stopped" shows by itself.
   live.state.phase = ContainerStatus::kRunning;
   TRY(store.save(live.state));
   TRY(channel.send(MessageKind::kCommit));
-  TRY(starting(await_execution(channel)));
+  TRY(with_outcome(host, record, starting(await_execution(channel))));
   const Status poststart = run_poststart(host, live.state, live.state.init_pid);
   if (poststart.ok()) return poststart;
   // runtime.md, "Lifecycle": a failing poststart hook stops and deletes the container.
@@ -63,7 +73,8 @@ Result<int> run(const Host& host, const CreateOptions& options, bool keep) {
   const Store store = TRY(Store::open(host.root));
   std::optional<SignalForwarder> forwarder;
   if (!options.detach) forwarder = TRY(SignalForwarder::open());
-  const auto made = TRY(starting(launch(host, store, options, StartMode::kAtOnce)));
+  const auto made = TRY(with_outcome(host, create_record(host, options),
+                                     starting(launch(host, store, options, StartMode::kAtOnce))));
   const Status poststart = run_poststart(host, made->state, made->child.pid);
   if (!poststart.ok()) {
     // As in start().

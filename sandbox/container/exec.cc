@@ -191,18 +191,9 @@ Result<int> exec(const Host& host, const ExecOptions& options) {
     plan.cgroup_procs = TRY(cgroup.open_procs(options.cgroup, kernel::Cgroup::Join::kWithoutUnified));
     plan.namespaces.into_cgroup = TRY(cgroup.open_into(options.cgroup));
   }
-  Fd console;
-  Fd console_receiver;
-  if (plan.process.terminal) {
-    if (!options.console_socket.empty()) {
-      console = TRY_AT(kernel::connect_unix(options.console_socket), "console socket");
-    } else {
-      auto ends = TRY(private_console());
-      console_receiver = std::move(ends.first);
-      console = std::move(ends.second);
-    }
-    plan.console_socket = console.get();
-  }
+  ConsoleEnds console;
+  if (plan.process.terminal) console = TRY(console_ends(options.console_socket));
+  plan.console_socket = console.sender.get();
   std::optional<SignalForwarder> forwarder;
   if (!options.detach) forwarder = TRY(SignalForwarder::open());
 
@@ -210,21 +201,17 @@ Result<int> exec(const Host& host, const ExecOptions& options) {
   Fd terminal;
   const Status ready = [&]() -> Status {
     TRY(child.channel.expect(MessageKind::kReady));
-    if (console_receiver.valid()) terminal = TRY(receive_console(console_receiver.get()));
-    if (!options.pidfd_socket.empty()) {
-      const Fd socket = TRY_AT(kernel::connect_unix(options.pidfd_socket), "pidfd socket");
-      TRY(kernel::send_descriptor(socket.get(), child.pidfd.get(), std::to_string(child.pid)));
-    }
-    if (!options.pid_file.empty()) {
-      TRY_AT(write_file_atomic(options.pid_file, std::to_string(child.pid), 0644), "pid file");
-    }
+    if (console.receiver.valid()) terminal = TRY(receive_console(console.receiver.get()));
+    TRY(send_pidfd(options.pidfd_socket, child));
+    TRY(write_pid_file(options.pid_file, child.pid));
     TRY(child.channel.send(MessageKind::kCommit, child.pid));
     return await_execution(child.channel);
   }();
   if (!ready.ok()) {
     (void)::kill(child.pid, SIGKILL);  // our own unreaped child
     (void)reap(child.pid);
-    return Error(ready.error()).wrap("exec failed: unable to start container process");
+    return record_failure(host, record,
+                          Error(ready.error()).wrap("exec failed: unable to start container process"));
   }
   if (options.detach) return 0;
   return forwarder->wait(child.pid, terminal.get());

@@ -115,10 +115,17 @@ Result<int> SignalForwarder::wait(pid_t pid, int terminal) {
   }
 }
 
-Result<std::pair<Fd, Fd>> private_console() {
+Result<ConsoleEnds> console_ends(const std::string& socket) {
+  ConsoleEnds console;
+  if (!socket.empty()) {
+    console.sender = TRY_AT(kernel::connect_unix(socket), "console socket");
+    return console;
+  }
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) return sys_error("socketpair");
-  return std::pair(Fd(ends[0]), Fd(ends[1]));
+  console.receiver = Fd(ends[0]);
+  console.sender = Fd(ends[1]);
+  return console;
 }
 
 Result<Fd> receive_console(int receiver) {

@@ -4,7 +4,7 @@
 
 #include <sys/types.h>
 
-#include <utility>
+#include <string>
 
 #include "base/fd.h"
 #include "base/result.h"
@@ -25,8 +25,13 @@ class SignalForwarder {
   Fd signals_;
 };
 
-// A socket pair standing in for --console-socket: {to receive the master on, to hand to the child}.
-Result<std::pair<Fd, Fd>> private_console();
+// Where the child sends the master of its terminal: the caller's --console-socket, or, for a
+// foreground runtime (`socket` is ""), to this very process.
+struct ConsoleEnds {
+  Fd sender;    // for the child
+  Fd receiver;  // invalid with a console socket
+};
+Result<ConsoleEnds> console_ends(const std::string& socket);
 
 // The master that the child has sent, at the size of the caller's own terminal. Before the program is
 // executed: it may ask for the size at once.

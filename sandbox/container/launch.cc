@@ -107,18 +107,6 @@ Result<kernel::Cgroup> make_cgroup(const State& state, const oci::Spec& spec) {
   return kernel::Cgroup::create(state.cgroup, create_limits(spec));
 }
 
-Status write_pid_file(const std::string& path, pid_t pid) {
-  if (path.empty()) return ok_status();
-  TRY_AT(write_file_atomic(path, std::to_string(pid), 0644), "pid file");
-  return ok_status();
-}
-
-Status send_pidfd(const std::string& path, const Child& child) {
-  if (path.empty()) return ok_status();
-  const Fd socket = TRY_AT(kernel::connect_unix(path), "pidfd socket");
-  return kernel::send_descriptor(socket.get(), child.pidfd.get(), std::to_string(child.pid));
-}
-
 Status run_parent_hooks(const Launch& made, const oci::Spec& spec, const Survey& seen) {
   TRY(made.child.channel.expect(MessageKind::kHooks));
   const std::string text =
@@ -161,6 +149,18 @@ void Launch::keep() {
   kept_ = true;
   reservation_->commit();
   reservation_.reset();
+}
+
+Status write_pid_file(const std::string& path, pid_t pid) {
+  if (path.empty()) return ok_status();
+  TRY_AT(write_file_atomic(path, std::to_string(pid), 0644), "pid file");
+  return ok_status();
+}
+
+Status send_pidfd(const std::string& path, const Child& child) {
+  if (path.empty()) return ok_status();
+  const Fd socket = TRY_AT(kernel::connect_unix(path), "pidfd socket");
+  return kernel::send_descriptor(socket.get(), child.pidfd.get(), std::to_string(child.pid));
 }
 
 Status guard_descriptors(int preserve_fds) {
@@ -226,24 +226,6 @@ Status claim(const Host& host, const Store& store, const Judged& judged, PlanInp
   }
   TRY(store.save(made.state));
   return store.write_entry(inputs.id, "config.json", json::write(oci::write_spec(spec)));
-}
-
-// Where the master of the container's terminal goes: the caller's socket, or to this process.
-struct ConsoleEnds {
-  Fd sender;    // the child's
-  Fd receiver;  // a foreground run's own
-};
-
-Result<ConsoleEnds> console_ends(const std::string& socket) {
-  ConsoleEnds ends;
-  if (!socket.empty()) {
-    ends.sender = TRY_AT(kernel::connect_unix(socket), "console socket");
-    return ends;
-  }
-  auto pair = TRY(private_console());
-  ends.receiver = std::move(pair.first);
-  ends.sender = std::move(pair.second);
-  return ends;
 }
 
 Status name_process(const InitInputs& inputs, Launch& made) {

@@ -48,6 +48,10 @@ Result<std::unique_ptr<Launch>> launch(const Host& host, const Store& store, con
 // close-on-exec (a containerd 1.6 shim leaks its listening socket into `create`).
 Status guard_descriptors(int preserve_fds);
 
+// --pid-file and --pidfd-socket, of a container's first process and of exec's; "" is none.
+Status write_pid_file(const std::string& path, pid_t pid);
+Status send_pidfd(const std::string& path, const Child& child);
+
 Status run_poststart(const Host& host, const State& state, pid_t pid);
 
 }  // namespace gabion::container

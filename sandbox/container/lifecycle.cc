@@ -116,6 +116,16 @@ Error refuse(const Host& host, audit::Record record, const std::vector<policy::D
   return make_error(Code::kRefused, std::move(message));
 }
 
+Error record_failure(const Host& host, const audit::Record& announced, Error error) {
+  if (error.code == Code::kRefused) return error;
+  audit::Record record = announced;
+  record.outcome = "error";
+  record.reason = error.message();
+  record.decisions.clear();  // told by the first record
+  append_audit_or_debug(host, record);
+  return error;
+}
+
 void debug(const Host& host, std::string_view text) {
   if (host.debug) host.debug(text);
 }

@@ -39,6 +39,16 @@ void append_audit_or_debug(const Host& host, const audit::Record& record);
 // Policy says no: `record` is written as "policy.deny" with every decision; the error has the reasons.
 Error refuse(const Host& host, audit::Record record, const std::vector<policy::Decision>& decisions);
 
+// What was announced did not happen: a second record, outcome "error", with the reason. A refusal
+// has its own record already. The result is passed through.
+Error record_failure(const Host& host, const audit::Record& announced, Error error);
+
+template <typename T>
+Result<T> with_outcome(const Host& host, const audit::Record& announced, Result<T> result) {
+  if (result.ok()) return result;
+  return record_failure(host, announced, std::move(result).error());
+}
+
 void debug(const Host& host, std::string_view text);
 
 // Ends what is left of a container and forgets it: processes, cgroup, id range, poststop hooks,

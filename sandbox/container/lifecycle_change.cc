@@ -30,12 +30,13 @@ Status pause(const Host& host, const std::string& id) {
     return make_error(Code::kWrongState, "container not running");
   }
   TRY(require_cgroup(live.state, "pause"));
-  TRY(append_audit(host, audit_record(host, "container.pause", live.state)));
+  const audit::Record record = audit_record(host, "container.pause", live.state);
+  TRY(append_audit(host, record));
   kernel::Cgroup cgroup = kernel::Cgroup::open(live.state.cgroup);
   Status frozen = cgroup.freeze();
   // Half-frozen is neither running nor paused. The first error is the one to report.
   if (!frozen.ok()) (void)cgroup.thaw();
-  return frozen;
+  return with_outcome(host, record, std::move(frozen));
 }
 
 Status resume(const Host& host, const std::string& id) {
@@ -43,8 +44,9 @@ Status resume(const Host& host, const std::string& id) {
   const Fd lock = TRY(store.lock(id));
   const Live live = TRY(inspect(store, id, true));
   if (live.status != ContainerStatus::kPaused) return make_error(Code::kWrongState, "container not paused");
-  TRY(append_audit(host, audit_record(host, "container.resume", live.state)));
-  return kernel::Cgroup::open(live.state.cgroup).thaw();
+  const audit::Record record = audit_record(host, "container.resume", live.state);
+  TRY(append_audit(host, record));
+  return with_outcome(host, record, kernel::Cgroup::open(live.state.cgroup).thaw());
 }
 
 Status update(const Host& host, const std::string& id, const oci::Resources& resources) {
@@ -69,7 +71,7 @@ Status update(const Host& host, const std::string& id, const oci::Resources& res
   // rules are made once, at creation, as in runc.
   oci::Resources change = hardened.resources();
   change.devices.clear();
-  TRY(kernel::Cgroup::open(live.state.cgroup).apply(cgroup_limits(change)));
+  TRY(with_outcome(host, record, kernel::Cgroup::open(live.state.cgroup).apply(cgroup_limits(change))));
   oci::Spec spec = TRY(config(host, id));
   spec.linux_.resources = merge_resources(spec.linux_.resources.value_or(oci::Resources()), change);
   return store.write_entry(id, "config.json", json::write(oci::write_spec(spec)));

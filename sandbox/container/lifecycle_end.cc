@@ -58,6 +58,17 @@ void run_poststop(const Host& host, const Store& store, const Live& live) {
   if (!done.ok() && host.warn) host.warn(done.error().message());
 }
 
+// A state.json that is lost or damaged says nothing of the cgroup. The hardened config.json is written
+// after the state and before the cgroup is made, and names it too; where there is none, no cgroup was made.
+void recall_cgroup(const Host& host, State& state) {
+  const bool never_saved_or_damaged = state.phase == ContainerStatus::kCreating && state.bundle.empty();
+  if (!never_saved_or_damaged || host.no_cgroups) return;
+  const Result<oci::Spec> spec = config(host, state.id);
+  if (!spec.ok()) return;
+  Result<kernel::CgroupLocation> location = kernel::Cgroup::locate(spec->linux_.cgroups_path, state.id);
+  if (location.ok()) state.cgroup = std::move(location).value();
+}
+
 }  // namespace
 
 Status destroy(const Host& host, const Store& store, const Live& live) {
@@ -112,7 +123,7 @@ Status kill(const Host& host, const std::string& id, int signal, bool all) {
   audit::Record record = audit_record(host, "container.kill", live.state);
   record.detail = concat({"signal ", std::to_string(signal), all ? " to all" : ""});
   append_audit_or_debug(host, record);
-  return all ? kill_whole(live, signal) : kill_init(live, signal);
+  return with_outcome(host, record, all ? kill_whole(live, signal) : kill_init(live, signal));
 }
 
 Status remove(const Host& host, const std::string& id, bool force) {
@@ -125,7 +136,8 @@ Status remove(const Host& host, const std::string& id, bool force) {
     // a killed deletion left behind.
     return store.erase_leftovers();
   }
-  const Live live = TRY(inspect(store, id, true));
+  Live live = TRY(inspect(store, id, true));
+  recall_cgroup(host, live.state);
   // A created container has run nothing of its own yet: deleting it needs no force, as in runc.
   const bool idle = live.status == ContainerStatus::kStopped || live.status == ContainerStatus::kCreated;
   if (!idle && !force) {
@@ -135,7 +147,7 @@ Status remove(const Host& host, const std::string& id, bool force) {
   audit::Record record = audit_record(host, "container.delete", live.state);
   record.detail = concat({force ? "forced, " : "", status_name(live.status)});
   append_audit_or_debug(host, record);
-  return destroy(host, store, live);
+  return with_outcome(host, record, destroy(host, store, live));
 }
 
 }  // namespace gabion::container

@@ -55,28 +55,16 @@ constexpr Command kCheckpoint = {
     .name = "checkpoint",
     .summary = "checkpoint a running container (not supported yet)",
     .usage = "ID",
-    .description = "",
     .flags = kFlags,
-    .order = Order::kFlagsAnywhere,
-    .min_arguments = 1,
-    .max_arguments = 1,
     .run = run_checkpoint,
-    .failure = nullptr,
-    .failure_code = 1,
 };
 
 constexpr Command kRestore = {
     .name = "restore",
     .summary = "restore a container from a checkpoint (not supported yet)",
     .usage = "ID",
-    .description = "",
     .flags = kFlags,
-    .order = Order::kFlagsAnywhere,
-    .min_arguments = 1,
-    .max_arguments = 1,
     .run = run_restore,
-    .failure = nullptr,
-    .failure_code = 1,
 };
 
 }  // namespace gabion::cli

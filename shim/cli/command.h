@@ -15,19 +15,19 @@ inline constexpr int kAnyNumber = -1;
 
 struct Command {
   const char* name;
-  const char* summary;      // one line
-  const char* usage;        // the arguments, as help shows them
-  const char* description;  // "" or whole lines
-  std::span<const Flag> flags;
-  Order order;
-  int min_arguments;
-  int max_arguments;  // kAnyNumber: no limit
+  const char* summary;           // one line
+  const char* usage;             // the arguments, as help shows them
+  const char* description = "";  // "" or whole lines
+  std::span<const Flag> flags = {};
+  Order order = Order::kFlagsAnywhere;
+  int min_arguments = 1;  // most commands take one container's id
+  int max_arguments = 1;  // kAnyNumber: no limit
   // The exit code. A failed command exits 1, a failed exec 255, as runc has it.
   Result<int> (*run)(const Context& context, const Arguments& arguments);
   // Put before an error that does not begin with it: "exec failed"; a "%" at its start stands for
   // the program's name; nullptr: nothing.
-  const char* failure;
-  int failure_code;
+  const char* failure = nullptr;
+  int failure_code = 1;
 };
 
 // One per file of the same name.

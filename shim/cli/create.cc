@@ -47,12 +47,8 @@ constexpr Command kCreate = {
         "point\n"
         "   where its process is about to be executed; `start` executes it. ID is unique on the node.\n",
     .flags = kFlags,
-    .order = Order::kFlagsAnywhere,
-    .min_arguments = 1,
-    .max_arguments = 1,
     .run = run_create,
     .failure = "% create failed",
-    .failure_code = 1,
 };
 
 }  // namespace gabion::cli

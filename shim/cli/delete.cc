@@ -37,14 +37,8 @@ constexpr Command kDelete = {
     .name = "delete",
     .summary = "delete a stopped container and all it holds",
     .usage = "ID",
-    .description = "",
     .flags = kFlags,
-    .order = Order::kFlagsAnywhere,
-    .min_arguments = 1,
-    .max_arguments = 1,
     .run = run_delete,
-    .failure = nullptr,
-    .failure_code = 1,
 };
 
 }  // namespace gabion::cli

@@ -102,14 +102,8 @@ constexpr Command kEvents = {
     .name = "events",
     .summary = "print what a container uses, and its out-of-memory kills, as JSON lines",
     .usage = "ID",
-    .description = "",
     .flags = kFlags,
-    .order = Order::kFlagsAnywhere,
-    .min_arguments = 1,
-    .max_arguments = 1,
     .run = run_events,
-    .failure = nullptr,
-    .failure_code = 1,
 };
 
 }  // namespace gabion::cli

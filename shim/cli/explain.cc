@@ -43,12 +43,9 @@ constexpr Command kExplain = {
         "the\n"
         "   reason. Exits 1 when the container would be refused.\n",
     .flags = kFlags,
-    .order = Order::kFlagsAnywhere,
     .min_arguments = 0,
     .max_arguments = 1,
     .run = run_explain,
-    .failure = nullptr,
-    .failure_code = 1,
 };
 
 }  // namespace gabion::cli

@@ -17,14 +17,9 @@ constexpr Command kFeatures = {
     .name = "features",
     .summary = "print what this build supports, as the OCI Features document",
     .usage = "",
-    .description = "",
-    .flags = {},
-    .order = Order::kFlagsAnywhere,
     .min_arguments = 0,
     .max_arguments = 0,
     .run = run_features,
-    .failure = nullptr,
-    .failure_code = 1,
 };
 
 }  // namespace gabion::cli

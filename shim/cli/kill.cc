@@ -42,12 +42,9 @@ constexpr Command kKill = {
     .usage = "ID [SIGNAL]",
     .description = "   SIGNAL is a name with or without SIG (TERM, SIGTERM, RTMIN+3) or a number.\n",
     .flags = kFlags,
-    .order = Order::kFlagsAnywhere,
     .min_arguments = 1,
     .max_arguments = 2,
     .run = run_kill,
-    .failure = nullptr,
-    .failure_code = 1,
 };
 
 }  // namespace gabion::cli

@@ -51,14 +51,10 @@ constexpr Command kList = {
     .name = "list",
     .summary = "list the containers under --root",
     .usage = "",
-    .description = "",
     .flags = kFlags,
-    .order = Order::kFlagsAnywhere,
     .min_arguments = 0,
     .max_arguments = 0,
     .run = run_list,
-    .failure = nullptr,
-    .failure_code = 1,
 };
 
 }  // namespace gabion::cli

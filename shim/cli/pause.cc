@@ -16,14 +16,7 @@ constexpr Command kPause = {
     .name = "pause",
     .summary = "suspend every process of a container",
     .usage = "ID",
-    .description = "",
-    .flags = {},
-    .order = Order::kFlagsAnywhere,
-    .min_arguments = 1,
-    .max_arguments = 1,
     .run = run_pause,
-    .failure = nullptr,
-    .failure_code = 1,
 };
 
 }  // namespace gabion::cli

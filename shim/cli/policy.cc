@@ -27,13 +27,9 @@ constexpr Command kPolicy = {
     .description =
         "   Exits 1, naming the place, when FILE is not a valid policy: an unknown key, a wrong type, a\n"
         "   file that is not root's alone to write.\n",
-    .flags = {},
-    .order = Order::kFlagsAnywhere,
     .min_arguments = 2,
     .max_arguments = 2,
     .run = run_policy,
-    .failure = nullptr,
-    .failure_code = 1,
 };
 
 }  // namespace gabion::cli

@@ -82,8 +82,6 @@ constexpr Command kPs = {
     .min_arguments = 1,
     .max_arguments = kAnyNumber,
     .run = run_command_ps,
-    .failure = nullptr,
-    .failure_code = 1,
 };
 
 }  // namespace gabion::cli

@@ -16,14 +16,7 @@ constexpr Command kResume = {
     .name = "resume",
     .summary = "resume every process of a paused container",
     .usage = "ID",
-    .description = "",
-    .flags = {},
-    .order = Order::kFlagsAnywhere,
-    .min_arguments = 1,
-    .max_arguments = 1,
     .run = run_resume,
-    .failure = nullptr,
-    .failure_code = 1,
 };
 
 }  // namespace gabion::cli

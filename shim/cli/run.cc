@@ -36,12 +36,8 @@ constexpr Command kRun = {
         "   In the foreground (the default) the exit code is the container's: 128+N when signal N killed\n"
         "   it; the container is deleted when it has exited.\n",
     .flags = kFlags,
-    .order = Order::kFlagsAnywhere,
-    .min_arguments = 1,
-    .max_arguments = 1,
     .run = run_run,
     .failure = "% run failed",
-    .failure_code = 1,
 };
 
 }  // namespace gabion::cli

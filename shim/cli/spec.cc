@@ -49,12 +49,9 @@ constexpr Command kSpec = {
         "   A starting point: a shell as root with runc's default capabilities and mounts. `explain` shows\n"
         "   what the policy makes of it.\n",
     .flags = kFlags,
-    .order = Order::kFlagsAnywhere,
     .min_arguments = 0,
     .max_arguments = 0,
     .run = run_spec,
-    .failure = nullptr,
-    .failure_code = 1,
 };
 
 }  // namespace gabion::cli

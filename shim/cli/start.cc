@@ -16,14 +16,7 @@ constexpr Command kStart = {
     .name = "start",
     .summary = "run the process of a created container",
     .usage = "ID",
-    .description = "",
-    .flags = {},
-    .order = Order::kFlagsAnywhere,
-    .min_arguments = 1,
-    .max_arguments = 1,
     .run = run_start,
-    .failure = nullptr,
-    .failure_code = 1,
 };
 
 }  // namespace gabion::cli

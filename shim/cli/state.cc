@@ -18,14 +18,7 @@ constexpr Command kState = {
     .name = "state",
     .summary = "print the state of a container as JSON",
     .usage = "ID",
-    .description = "",
-    .flags = {},
-    .order = Order::kFlagsAnywhere,
-    .min_arguments = 1,
-    .max_arguments = 1,
     .run = run_state,
-    .failure = nullptr,
-    .failure_code = 1,
 };
 
 }  // namespace gabion::cli

@@ -47,12 +47,7 @@ constexpr Command kUpdate = {
     .usage = "ID",
     .description = "   What is not named is left as it is. The policy's ceilings hold here too.\n",
     .flags = kUpdateFlags,
-    .order = Order::kFlagsAnywhere,
-    .min_arguments = 1,
-    .max_arguments = 1,
     .run = run_update,
-    .failure = nullptr,
-    .failure_code = 1,
 };
 
 }  // namespace gabion::cli

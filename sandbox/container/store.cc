@@ -160,7 +160,10 @@ Result<State> Store::load(const std::string& id) const {
   unfinished.created = rfc3339_utc(info.st_mtim.tv_sec, info.st_mtim.tv_nsec);
   const Result<std::string> text = read_file_at(dir.get(), kStateFile, kStateLimit);
   if (!text.ok()) {
-    if (text.error().code == Code::kNotFound || text.error().code == Code::kInvalid) return unfinished;
+    const Error& error = text.error();
+    if (error.code == Code::kNotFound || error.code == Code::kInvalid || error.sys_errno == EISDIR) {
+      return unfinished;
+    }
     return text.error();
   }
   const Result<json::Value> document = json::parse(*text, kStateFile);

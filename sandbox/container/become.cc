@@ -199,7 +199,11 @@ Status load_filters(const ProcessPlan& process) {
 
 Status seal(const ProcessPlan& process) {
   // Without no_new_privs seccomp(2) asks for CAP_SYS_ADMIN, which the next step takes away.
-  if (!process.no_new_privileges) TRY(load_filters(process));
+  // The change of user has cleared it from the effective set; KEEPCAPS kept it permitted.
+  if (!process.no_new_privileges && !process.filters.empty()) {
+    TRY(kernel::raise_all_permitted());
+    TRY(load_filters(process));
+  }
   TRY(kernel::set_capabilities(process.capabilities));
   if (process.no_new_privileges) {
     if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return sys_error("no_new_privs");

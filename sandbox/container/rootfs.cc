@@ -21,7 +21,9 @@ Result<Fd> open_root_mount(Plan& plan) {
   RootPlan& root = plan.root;
   kernel::MountAttributes attributes;
   attributes.recursive = true;
-  attributes.propagation = MS_PRIVATE;
+  // A slave of the host's mount, where the spec wants the host's later mounts to arrive.
+  const bool follows = root.propagation == MS_SHARED || root.propagation == MS_SLAVE;
+  attributes.propagation = follows ? MS_SLAVE : MS_PRIVATE;
   if (root.readonly && !root.late_readonly) attributes.set |= MOUNT_ATTR_RDONLY;
   if (root.nosuid_nodev) attributes.set |= MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
   Fd mount;
@@ -210,7 +212,16 @@ Status close_root(const Plan& plan, const BuiltRoot& built) {
 }
 
 Status enter_root(const Plan& plan, const BuiltRoot& built) {
-  if (plan.pivot) return kernel::pivot_into(built.root.get());
+  if (plan.pivot) {
+    TRY(kernel::pivot_into(built.root.get()));
+    // pivot_root(2) refuses a shared root, and what is unbindable cannot be copied: only now.
+    const uint64_t propagation = plan.root.propagation;
+    if ((propagation == MS_SHARED || propagation == MS_UNBINDABLE) &&
+        ::mount(nullptr, "/", nullptr, propagation, nullptr) != 0) {
+      return sys_error("linux.rootfsPropagation");
+    }
+    return ok_status();
+  }
   // --no-pivot: for a host whose root is the initial ramfs, which pivot_root(2) refuses.
   if (::fchdir(built.root.get()) != 0) return sys_error("chdir to the root filesystem");
   if (::chroot(".") != 0) return sys_error("chroot");

@@ -18,8 +18,8 @@ namespace {
 using testing::eventually;
 using testing::Forked;
 using testing::nap;
+using testing::Scratch;
 using testing::sleep_for_ever;
-using testing::TempDir;
 
 class Lifecycle : public ::testing::Test {
  protected:
@@ -28,6 +28,7 @@ class Lifecycle : public ::testing::Test {
     host_.policy = &policy_;
     host_.audit = &audit_;
     host_.debug = [this](std::string_view text) { debug_ += text; };
+    host_.warn = [this](std::string_view text) { warnings_ += text; };
     (void)::signal(SIGCHLD, SIG_DFL);
   }
   ~Lifecycle() override {
@@ -86,11 +87,12 @@ class Lifecycle : public ::testing::Test {
     return child;
   }
 
-  TempDir dir_;
+  Scratch dir_;
   policy::Policy policy_;
   audit::Log audit_;
   Host host_;
   std::string debug_;
+  std::string warnings_;
   std::optional<kernel::Cgroup> cgroup_;
 };
 
@@ -311,7 +313,7 @@ TEST_F(Lifecycle, PoststopHooksRunAndDoNotKeepTheContainer) {
   ASSERT_TRUE(store().save(state).ok());
   ASSERT_TRUE(remove(host_, "c1", false).ok());
   EXPECT_TRUE(list(host_)->empty());
-  EXPECT_NE(debug_.find("error running poststop hook #1: exit status 9"), std::string::npos);
+  EXPECT_NE(warnings_.find("error running poststop hook #1: exit status 9"), std::string::npos);
   const Result<json::Value> document = json::parse(*read_file(dir_ / "stopped.json", 4096), "state");
   ASSERT_TRUE(document.ok());
   EXPECT_EQ(document->find("status")->text(), "stopped");

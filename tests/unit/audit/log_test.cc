@@ -12,9 +12,9 @@
 #include <set>
 
 #include "base/file.h"
-#include "base/text.h"
 #include "base/hash.h"
-#include "scratch.h"
+#include "base/text.h"
+#include "tests/support/scratch.h"
 
 namespace gabion::audit {
 namespace {
@@ -53,7 +53,7 @@ void write_text(const std::string& path, std::string_view text) {
 }
 
 TEST(Log, MakesAPrivateFileAndCountsOn) {
-  const Scratch scratch;
+  const tests::Scratch scratch;
   const std::string path = scratch / "deep/er/audit.jsonl";
   {
     Result<Log> log = Log::open(path, scratch / "gaps");
@@ -77,7 +77,7 @@ TEST(Log, MakesAPrivateFileAndCountsOn) {
 }
 
 TEST(Log, RefusesAFileOthersCouldHaveMade) {
-  const Scratch scratch;
+  const tests::Scratch scratch;
   write_text(scratch / "real", "");
   ASSERT_EQ(::symlink("real", (scratch / "link").c_str()), 0);
   EXPECT_EQ(Log::open(scratch / "link").error().code, Code::kRefused);
@@ -98,7 +98,7 @@ TEST(Log, RefusesAFileOthersCouldHaveMade) {
 TEST(Log, DisabledWritesNothing) { EXPECT_TRUE(Log::disabled().append(event("x")).ok()); }
 
 TEST(Log, ClosesOffATornTail) {
-  const Scratch scratch;
+  const tests::Scratch scratch;
   const std::string path = scratch / "audit.jsonl";
   Result<Log> log = Log::open(path, scratch / "gaps");
   ASSERT_TRUE(log.ok());
@@ -121,7 +121,7 @@ TEST(Log, ClosesOffATornTail) {
 
 // Its append had failed, so it must not come back as a record.
 TEST(Log, ATailThatLacksOnlyItsNewlineIsNotRevived) {
-  const Scratch scratch;
+  const tests::Scratch scratch;
   const std::string path = scratch / "audit.jsonl";
   Result<Log> log = Log::open(path, scratch / "gaps");
   ASSERT_TRUE(log.ok());
@@ -137,7 +137,7 @@ TEST(Log, ATailThatLacksOnlyItsNewlineIsNotRevived) {
 }
 
 TEST(Log, ATornFirstLineAndALongTornLine) {
-  const Scratch scratch;
+  const tests::Scratch scratch;
   const std::string path = scratch / "audit.jsonl";
   write_text(path, R"({"v":1)");
   Result<Log> log = Log::open(path, scratch / "gaps");
@@ -151,7 +151,7 @@ TEST(Log, ATornFirstLineAndALongTornLine) {
 }
 
 TEST(Log, ACallersTextCannotForgeTheNumber) {
-  const Scratch scratch;
+  const tests::Scratch scratch;
   const std::string path = scratch / "audit.jsonl";
   Result<Log> log = Log::open(path, scratch / "gaps");
   ASSERT_TRUE(log.ok());
@@ -164,7 +164,7 @@ TEST(Log, ACallersTextCannotForgeTheNumber) {
 }
 
 TEST(Log, WillNotAppendToSomethingElse) {
-  const Scratch scratch;
+  const tests::Scratch scratch;
   const std::string path = scratch / "notes.txt";
   write_text(path, "shopping list\n");
   Result<Log> log = Log::open(path, scratch / "gaps");
@@ -176,7 +176,7 @@ TEST(Log, WillNotAppendToSomethingElse) {
 }
 
 TEST(Log, FollowsARotation) {
-  const Scratch scratch;
+  const tests::Scratch scratch;
   const std::string path = scratch / "audit.jsonl";
   Result<Log> log = Log::open(path, scratch / "gaps");
   ASSERT_TRUE(log.ok());
@@ -189,7 +189,7 @@ TEST(Log, FollowsARotation) {
 }
 
 TEST(Log, TheWaitForTheLockIsBounded) {
-  const Scratch scratch;
+  const tests::Scratch scratch;
   const std::string path = scratch / "audit.jsonl";
   Result<Log> log = Log::open(path, scratch / "gaps");
   ASSERT_TRUE(log.ok());
@@ -202,7 +202,7 @@ TEST(Log, TheWaitForTheLockIsBounded) {
 }
 
 TEST(Log, AGapIsRecordedOnceTheLogWorksAgain) {
-  const Scratch scratch;
+  const tests::Scratch scratch;
   const std::string path = scratch / "audit.jsonl";
   Log broken = Log::failed(path, make_error(Code::kSystem, "broken"), scratch / "gaps");
   EXPECT_FALSE(broken.append(event("container.kill", "victim")).ok());
@@ -221,7 +221,7 @@ TEST(Log, AGapIsRecordedOnceTheLogWorksAgain) {
 TEST(Log, ConcurrentWritersKeepLinesWholeAndNumbersRising) {
   constexpr int kWriters = 8;
   constexpr int kLines = 500;
-  const Scratch scratch;
+  const tests::Scratch scratch;
   const std::string path = scratch / "audit.jsonl";
   std::vector<pid_t> children;
   for (int writer = 0; writer < kWriters; ++writer) {
@@ -296,7 +296,7 @@ int full_disk_in_child(const std::string& directory) {
 }
 
 TEST(Log, AFullDiskIsAnErrorAndRecoversWhenThereIsRoom) {
-  const Scratch scratch;
+  const tests::Scratch scratch;
   const std::string directory = scratch / "disk";
   ASSERT_EQ(::mkdir(directory.c_str(), 0700), 0);
   const pid_t child = ::fork();

@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "tests/support/scratch.h"
 
 namespace gabion {
 namespace {
@@ -31,24 +32,20 @@ TEST(PathIsWithin, ComparesWholeComponents) {
 class InRoot : public ::testing::Test {
  protected:
   void SetUp() override {
-    char name[] = "/tmp/gabion-path-XXXXXX";
-    ASSERT_NE(::mkdtemp(name), nullptr);
-    base_ = name;
-    root_path_ = base_ + "/root";
+    root_path_ = base_ / "root";
     ASSERT_EQ(::mkdir(root_path_.c_str(), 0755), 0);
-    ASSERT_EQ(::mkdir((base_ + "/outside").c_str(), 0755), 0);
+    ASSERT_EQ(::mkdir((base_ / "outside").c_str(), 0755), 0);
     ASSERT_EQ(::symlink("../outside", (root_path_ + "/up").c_str()), 0);
-    ASSERT_EQ(::symlink((base_ + "/outside").c_str(), (root_path_ + "/abs").c_str()), 0);
+    ASSERT_EQ(::symlink((base_ / "outside").c_str(), (root_path_ + "/abs").c_str()), 0);
     ASSERT_EQ(::symlink("/inside", (root_path_ + "/in").c_str()), 0);
     Result<Fd> root = open_path(root_path_, O_PATH | O_DIRECTORY);
     ASSERT_TRUE(root.ok());
     root_ = std::move(root).value();
   }
-  void TearDown() override { EXPECT_TRUE(remove_tree(base_).ok()); }
 
-  [[nodiscard]] bool outside_is_empty() const { return ::rmdir((base_ + "/outside").c_str()) == 0; }
+  [[nodiscard]] bool outside_is_empty() const { return ::rmdir((base_ / "outside").c_str()) == 0; }
 
-  std::string base_;
+  const tests::Scratch base_;
   std::string root_path_;
   Fd root_;
 };
@@ -86,13 +83,13 @@ TEST_F(InRoot, KindsMustAgree) {
 }
 
 TEST_F(InRoot, RemoveTreeDoesNotFollowLinks) {
-  ASSERT_TRUE(write_file_atomic(base_ + "/outside/canary", "x", 0600).ok());
+  ASSERT_TRUE(write_file_atomic(base_ / "outside/canary", "x", 0600).ok());
   ASSERT_TRUE(remove_tree(root_path_).ok());
-  EXPECT_EQ(::access((base_ + "/outside/canary").c_str(), F_OK), 0);
+  EXPECT_EQ(::access((base_ / "outside/canary").c_str(), F_OK), 0);
   EXPECT_NE(::access(root_path_.c_str(), F_OK), 0);
 }
 
-TEST_F(InRoot, RemoveTreeOfNothingIsFine) { EXPECT_TRUE(remove_tree(base_ + "/absent").ok()); }
+TEST_F(InRoot, RemoveTreeOfNothingIsFine) { EXPECT_TRUE(remove_tree(base_ / "absent").ok()); }
 
 }  // namespace
 }  // namespace gabion

@@ -7,21 +7,15 @@
 
 #include "base/file.h"
 #include "base/json.h"
-#include "base/path.h"
 #include "shim/cli/output.h"
+#include "tests/support/scratch.h"
 
 namespace gabion::cli {
 namespace {
 
 class JournalTest : public testing::Test {
  protected:
-  void SetUp() override {
-    char name[] = "/tmp/gabion-cli-XXXXXX";
-    ASSERT_NE(::mkdtemp(name), nullptr);
-    directory_ = name;
-  }
-  void TearDown() override { EXPECT_TRUE(remove_tree(directory_).ok()); }
-  std::string directory_;
+  const tests::Scratch directory_;
 };
 
 // What `work` puts on the standard error.
@@ -39,7 +33,7 @@ std::string standard_error_of(const std::string& directory, Work work) {
 }
 
 TEST_F(JournalTest, WithoutAFileRuncsTextGoesToStandardError) {
-  const std::string text = standard_error_of(directory_, [] { Journal().error("say \"no\"\x1b[2J"); });
+  const std::string text = standard_error_of(directory_.path(), [] { Journal().error("say \"no\"\x1b[2J"); });
   ASSERT_EQ(text.size(),
             std::string(R"(time="2026-01-02T03:04:05Z" level=error msg="say \"no\"\\x1b[2J")").size() + 1);
   EXPECT_TRUE(text.starts_with("time=\"20"));
@@ -49,8 +43,8 @@ TEST_F(JournalTest, WithoutAFileRuncsTextGoesToStandardError) {
 }
 
 TEST_F(JournalTest, AJsonFileGetsLinesAndPeopleThePlainText) {
-  const std::string path = directory_ + "/log.json";
-  const std::string shown = standard_error_of(directory_, [&path] {
+  const std::string path = directory_ / "log.json";
+  const std::string shown = standard_error_of(directory_.path(), [&path] {
     const Result<Journal> journal = Journal::open(path, LogFormat::kJson, true);
     ASSERT_TRUE(journal.ok());
     journal->debug("step");
@@ -69,22 +63,22 @@ TEST_F(JournalTest, AJsonFileGetsLinesAndPeopleThePlainText) {
 }
 
 TEST_F(JournalTest, DebugLinesOnlyWhenAsked) {
-  const std::string shown = standard_error_of(directory_, [] { Journal().debug("step"); });
+  const std::string shown = standard_error_of(directory_.path(), [] { Journal().debug("step"); });
   EXPECT_EQ(shown, "");
 }
 
 TEST_F(JournalTest, AFifoNobodyReadsIsNotWaitedFor) {
-  const std::string path = directory_ + "/fifo";
+  const std::string path = directory_ / "fifo";
   ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
   const Result<Journal> unread = Journal::open(path, LogFormat::kJson, false);
   ASSERT_TRUE(unread.ok());
-  const std::string shown = standard_error_of(directory_, [&unread] { unread->error("lost?"); });
+  const std::string shown = standard_error_of(directory_.path(), [&unread] { unread->error("lost?"); });
   EXPECT_NE(shown.find("lost?"), std::string::npos);  // it went to the standard error instead
 
   const int reader = ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
   const Result<Journal> journal = Journal::open(path, LogFormat::kJson, false);
   ASSERT_TRUE(journal.ok());
-  (void)standard_error_of(directory_, [&journal] { journal->error("heard"); });
+  (void)standard_error_of(directory_.path(), [&journal] { journal->error("heard"); });
   char text[256] = {};
   EXPECT_GT(::read(reader, text, sizeof(text) - 1), 0);
   EXPECT_NE(std::string(text).find("\"msg\":\"heard\""), std::string::npos);
@@ -92,7 +86,7 @@ TEST_F(JournalTest, AFifoNobodyReadsIsNotWaitedFor) {
 }
 
 TEST_F(JournalTest, AnImpossibleFileIsAnError) {
-  EXPECT_FALSE(Journal::open(directory_ + "/none/log", LogFormat::kText, false).ok());
+  EXPECT_FALSE(Journal::open(directory_ / "none/log", LogFormat::kText, false).ok());
 }
 
 }  // namespace

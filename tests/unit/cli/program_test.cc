@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "base/file.h"
-#include "base/path.h"
 #include "base/text.h"
 #include "shim/cli/command.h"
+#include "tests/support/scratch.h"
 
 namespace gabion::cli {
 namespace {
@@ -26,16 +26,9 @@ struct Outcome {
 
 class ProgramTest : public testing::Test {
  protected:
-  void SetUp() override {
-    char name[] = "/tmp/gabion-cli-XXXXXX";
-    ASSERT_NE(::mkdtemp(name), nullptr);
-    directory_ = name;
-  }
-  void TearDown() override { EXPECT_TRUE(remove_tree(directory_).ok()); }
-
   // With --root and --audit of the test's own.
   Outcome run(std::vector<std::string> words, const std::string& program = "gabion") {
-    words.insert(words.begin(), {"/usr/bin/" + program, "--root", directory_ + "/root", "--audit", audit_});
+    words.insert(words.begin(), {"/usr/bin/" + program, "--root", directory_ / "root", "--audit", audit_});
     return run_bare(words);
   }
 
@@ -44,7 +37,7 @@ class ProgramTest : public testing::Test {
     for (const std::string& word : words) pointers.push_back(word.c_str());
     const pid_t child = ::fork();
     if (child == 0) {
-      if (::chdir(directory_.c_str()) != 0) ::_exit(99);
+      if (::chdir(directory_.path().c_str()) != 0) ::_exit(99);
       const int out = ::open("out", O_WRONLY | O_CREAT | O_TRUNC, 0600);
       const int err = ::open("err", O_WRONLY | O_CREAT | O_TRUNC, 0600);
       (void)::dup2(out, STDOUT_FILENO);
@@ -54,15 +47,15 @@ class ProgramTest : public testing::Test {
     int status = 0;
     EXPECT_EQ(::waitpid(child, &status, 0), child);
     return {.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1,
-            .out = read_file(directory_ + "/out", 1 << 20).value(),
-            .err = read_file(directory_ + "/err", 1 << 20).value()};
+            .out = read_file(directory_ / "out", 1 << 20).value(),
+            .err = read_file(directory_ / "err", 1 << 20).value()};
   }
 
   void write(const std::string& name, std::string_view text) {
-    ASSERT_TRUE(write_file_atomic(directory_ + "/" + name, text, 0600).ok());
+    ASSERT_TRUE(write_file_atomic(directory_ / name, text, 0600).ok());
   }
 
-  std::string directory_;
+  const tests::Scratch directory_;
   std::string audit_ = "audit.jsonl";
 };
 
@@ -153,7 +146,7 @@ TEST_F(ProgramTest, AMissingContainerIsRuncsTextAndCode) {
 TEST_F(ProgramTest, ErrorsReachTheLogAndThePerson) {
   const Outcome outcome = run({"--log", "log.json", "--log-format", "json", "state", "nope"});
   EXPECT_EQ(outcome.err, "container does not exist\n");
-  const std::string log = read_file(directory_ + "/log.json", 4096).value();
+  const std::string log = read_file(directory_ / "log.json", 4096).value();
   EXPECT_TRUE(log.starts_with(R"({"level":"error","msg":"container does not exist","time":")")) << log;
 }
 
@@ -178,7 +171,7 @@ TEST_F(ProgramTest, SpecWritesOnceAndExplainReadsIt) {
   const Outcome again = run({"spec"});
   EXPECT_EQ(again.code, 1);
   EXPECT_TRUE(has(again.err, "File config.json exists. Remove it first"));
-  ASSERT_EQ(::mkdir((directory_ + "/rootfs").c_str(), 0755), 0);
+  ASSERT_EQ(::mkdir((directory_ / "rootfs").c_str(), 0755), 0);
   const Outcome text = run({"explain", "."});
   EXPECT_EQ(text.code, 0) << text.err;
   EXPECT_TRUE(has(text.out, "capabilities.ceiling"));
@@ -188,7 +181,7 @@ TEST_F(ProgramTest, SpecWritesOnceAndExplainReadsIt) {
   ASSERT_TRUE(parsed.ok());
   EXPECT_FALSE(parsed->find("decisions")->items().empty());
   EXPECT_NE(parsed->find("hardened"), nullptr);
-  EXPECT_FALSE(read_file(directory_ + "/" + audit_, 4096).ok()) << "explain wrote to the audit log";
+  EXPECT_FALSE(read_file(directory_ / audit_, 4096).ok()) << "explain wrote to the audit log";
 }
 
 TEST_F(ProgramTest, ABrokenPolicyStopsCreationAndNothingElse) {
@@ -204,7 +197,7 @@ TEST_F(ProgramTest, ABrokenPolicyStopsCreationAndNothingElse) {
 }
 
 TEST_F(ProgramTest, NoAuditLogNoStartButAStop) {
-  ASSERT_EQ(::symlink("elsewhere", (directory_ + "/audit.jsonl").c_str()), 0);
+  ASSERT_EQ(::symlink("elsewhere", (directory_ / "audit.jsonl").c_str()), 0);
   EXPECT_EQ(run({"spec"}).code, 0);
   const Outcome created = run({"create", "x"});
   EXPECT_EQ(created.code, 1);

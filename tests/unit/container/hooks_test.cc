@@ -9,7 +9,7 @@ namespace gabion::container {
 namespace {
 
 using testing::eventually;
-using testing::TempDir;
+using testing::Scratch;
 
 oci::Hook shell(const std::string& script) {
   return {.path = "/bin/sh", .args = {"sh", "-c", script}, .env = {}, .timeout = {}};
@@ -24,7 +24,7 @@ class Hooks : public ::testing::Test {
     Result<std::string> got = read_file(dir_ / name, size_t{1} << 20);
     return got.ok() ? *got : "(absent)";
   }
-  TempDir dir_;
+  Scratch dir_;
 };
 
 TEST_F(Hooks, GetsTheStateOnStdinEachTimeFromTheStart) {

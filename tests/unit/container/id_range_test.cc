@@ -10,7 +10,7 @@ namespace {
 
 using testing::Forked;
 using testing::Gate;
-using testing::TempDir;
+using testing::Scratch;
 
 class IdRange : public ::testing::Test {
  protected:
@@ -21,7 +21,7 @@ class IdRange : public ::testing::Test {
   }
   std::string registry() { return root_ / "ids"; }
 
-  TempDir root_;
+  Scratch root_;
   policy::IdRange range_{.base = 100000, .count = 65536 * 4, .size = 65536};
 };
 

@@ -13,8 +13,8 @@ using testing::eventually;
 using testing::Forked;
 using testing::Gate;
 using testing::nap;
+using testing::Scratch;
 using testing::sleep_for_ever;
-using testing::TempDir;
 
 class StoreTest : public ::testing::Test {
  protected:
@@ -37,7 +37,7 @@ class StoreTest : public ::testing::Test {
     struct stat info {};
     return ::lstat(path.c_str(), &info) == 0;
   }
-  TempDir root_;
+  Scratch root_;
 };
 
 TEST_F(StoreTest, ChecksIds) {

@@ -16,31 +16,11 @@
 
 #include "base/file.h"
 #include "base/path.h"
+#include "tests/support/scratch.h"
 
 namespace gabion::container::testing {
 
-class TempDir {
- public:
-  TempDir() {
-    char name[] = "/tmp/gabion-test-XXXXXX";
-    path_ = ::mkdtemp(name);
-  }
-  TempDir(const TempDir&) = delete;
-  TempDir& operator=(const TempDir&) = delete;
-  ~TempDir() { (void)remove_tree(path_); }
-  [[nodiscard]] const std::string& path() const { return path_; }
-  [[nodiscard]] std::string operator/(std::string_view name) const { return join_path(path_, name); }
-
-  std::string write(std::string_view name, std::string_view text, mode_t mode = 0644) const {
-    const std::string path = *this / name;
-    EXPECT_TRUE(write_file_atomic(path, text, mode).ok());
-    EXPECT_EQ(::chmod(path.c_str(), mode), 0);
-    return path;
-  }
-
- private:
-  std::string path_;
-};
+using tests::Scratch;
 
 // A forked child; killed and reaped at the end of the test.
 class Forked {

@@ -16,8 +16,8 @@ namespace {
 using policy::SourceKind;
 using testing::eventually;
 using testing::Forked;
+using testing::Scratch;
 using testing::sleep_for_ever;
-using testing::TempDir;
 
 class SurveyTest : public ::testing::Test {
  protected:
@@ -31,7 +31,7 @@ class SurveyTest : public ::testing::Test {
   }
   Result<Survey> look() { return survey(spec_, policy_, dir_.path(), "/run/gabion"); }
 
-  TempDir dir_;
+  Scratch dir_;
   oci::Spec spec_;
   policy::Policy policy_;
 };
@@ -244,7 +244,7 @@ std::string engine_seen_below(const std::vector<std::string>& chain, const std::
 }
 
 TEST(Engine, IsTheCallersExecutable) {
-  const TempDir dir;
+  const Scratch dir;
   const auto copy = [&](const std::string& name) {
     const std::string path = dir / name;
     EXPECT_EQ(::system(concat({"cp /bin/busybox ", path}).c_str()), 0);

@@ -8,35 +8,28 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "base/path.h"
+#include "tests/support/scratch.h"
 
 namespace gabion::kernel {
 namespace {
 
 class CgroupV2 : public ::testing::Test {
  protected:
-  void SetUp() override {
-    char name[] = "/tmp/gabion-cgroup-v2-XXXXXX";
-    ASSERT_NE(::mkdtemp(name), nullptr);
-    directory_ = name;
-  }
-  void TearDown() override { (void)remove_tree(directory_); }
-
   void file(const std::string& name, std::string_view text = "") {
-    ASSERT_TRUE(write_file_atomic(directory_ + "/" + name, text, 0644).ok());
+    ASSERT_TRUE(write_file_atomic(directory_ / name, text, 0644).ok());
   }
   std::string value(const std::string& name) {
-    const Result<std::string> text = read_file(directory_ + "/" + name, 4096);
+    const Result<std::string> text = read_file(directory_ / name, 4096);
     return text.ok() ? *text : "absent";
   }
   Status apply(const CgroupLimits& limits) {
     CgroupLocation location;
-    location.directories.emplace_back("unified", directory_);
+    location.directories.emplace_back("unified", directory_.path());
     Group group(location);
     return apply_v2(group, limits);
   }
 
-  std::string directory_;
+  const tests::Scratch directory_;
 };
 
 TEST_F(CgroupV2, MemoryAndSwapAreTakenApart) {

@@ -8,8 +8,8 @@
 #include <cstdlib>
 
 #include "base/file.h"
-#include "base/path.h"
 #include "support.h"
+#include "tests/support/scratch.h"
 
 namespace gabion::policy::test {
 namespace {
@@ -159,21 +159,15 @@ TEST(Reader, AFileThatIsNoPolicyIsAnError) {
 
 class PolicyFile : public testing::Test {
  protected:
-  void SetUp() override {
-    char name[] = "/tmp/gabion-policy-XXXXXX";
-    ASSERT_NE(::mkdtemp(name), nullptr);
-    directory_ = name;
-    write(R"({"extends": "restricted", "name": "here"})");
-  }
-  void TearDown() override { (void)remove_tree(directory_); }
+  void SetUp() override { write(R"({"extends": "restricted", "name": "here"})"); }
   void write(const std::string& text) { ASSERT_TRUE(write_file_atomic(path(), text, 0644).ok()); }
-  [[nodiscard]] std::string path(const char* name = "policy.json") const { return directory_ + "/" + name; }
+  [[nodiscard]] std::string path(const char* name = "policy.json") const { return directory_ / name; }
   static std::string refused(const std::string& path) {
     const Result<Policy> policy = load_policy(path);
     EXPECT_FALSE(policy.ok());
     return policy.ok() ? "" : policy.error().message();
   }
-  std::string directory_;
+  const tests::Scratch directory_;
 };
 
 TEST_F(PolicyFile, IsReadWhenItIsRootsAlone) {
@@ -199,7 +193,7 @@ TEST_F(PolicyFile, IsRefusedWhenItIsNoPlainFile) {
   (void)refused(path("link"));
   ASSERT_EQ(::mkfifo(path("fifo").c_str(), 0600), 0);
   EXPECT_NE(refused(path("fifo")).find("regular file"), std::string::npos);
-  (void)refused(directory_);
+  (void)refused(directory_.path());
   const Result<Policy> missing = load_policy(path("none"));
   ASSERT_FALSE(missing.ok());
   EXPECT_EQ(missing.error().code, Code::kNotFound);

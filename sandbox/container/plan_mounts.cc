@@ -75,7 +75,8 @@ Status fill_bind(MountOp& op, const oci::Mount& mount, const kernel::MountOption
   return ok_status();
 }
 
-Result<MountOp> plan_mount(const oci::Mount& mount, const Survey& survey, const Plan& plan) {
+Result<MountOp> plan_mount(const oci::Mount& mount, const Survey& survey, const Plan& plan,
+                           uint64_t tmpfs_bytes) {
   MountOp op;
   op.destination = clean_path(concat({"/", mount.destination}));
   op.links = fixed_place(op.destination) ? Links::kNone : Links::kInside;
@@ -101,6 +102,13 @@ Result<MountOp> plan_mount(const oci::Mount& mount, const Survey& survey, const 
   // devpts: "newinstance" is the only kind there is since Linux 4.7.
   if (mount.type == "devpts")
     std::erase_if(op.options, [](const auto& option) { return option.key == "newinstance"; });
+  if (mount.type == "tmpfs" && tmpfs_bytes != 0) {
+    const bool sized = std::any_of(op.options.begin(), op.options.end(), [](const auto& option) {
+      return option.key == "size" || option.key == "nr_blocks";
+    });
+    // The kernel's own limit is half of the host's memory.
+    if (!sized) op.options.push_back({"size", std::to_string(tmpfs_bytes), false});
+  }
   if (mount.type == "tmpfs" || mount.type == "devpts") shift_owner(op.options, plan, mount.type == "tmpfs");
   return op;
 }
@@ -157,12 +165,12 @@ Status plan_mounts(Plan& plan, const policy::HardenedSpec& hardened, const Surve
     dev.destination = "/dev";
     dev.type = dev.source = "tmpfs";
     dev.options = {"nosuid", "noexec", "strictatime", "mode=755", "size=65536k"};
-    MountOp op = TRY(plan_mount(dev, survey, plan));
+    MountOp op = TRY(plan_mount(dev, survey, plan, controls.tmpfs_bytes));
     TRY(make_mount_point(plan, op, plan.mounts));
     plan.mounts.push_back(std::move(op));
   }
   for (const oci::Mount& mount : spec.mounts) {
-    MountOp op = TRY(plan_mount(mount, survey, plan));
+    MountOp op = TRY(plan_mount(mount, survey, plan, controls.tmpfs_bytes));
     TRY(make_mount_point(plan, op, plan.mounts));
     plan.mounts.push_back(std::move(op));
   }

@@ -19,6 +19,7 @@
 #include "base/text.h"
 #include "container/survey_engine.h"
 #include "container/survey_filesystem.h"
+#include "container/survey_mounts.h"
 
 namespace gabion::container {
 namespace {
@@ -50,21 +51,55 @@ policy::SourceKind kind_of(mode_t mode) {
   }
 }
 
-Status survey_source(const std::string& source, const std::string& bundle, Survey& survey) {
+// The mount table is read once, and only by who has a path to ask about.
+class MountTable {
+ public:
+  Status describe(int fd, policy::SourceFact& fact) {
+    if (!mounts_) mounts_ = TRY(HostMounts::read());
+    const uint64_t id = TRY(mount_id(fd));
+    fact.aliases = mounts_->aliases(id, fact.resolved);
+    fact.nested = mounts_->below(fact.resolved);
+    return ok_status();
+  }
+
+ private:
+  std::optional<HostMounts> mounts_;
+};
+
+Result<policy::SourceFact> source_fact(int fd, MountTable& mounts) {
+  struct stat info {};
+  if (::fstat(fd, &info) != 0) return sys_error("stat");
+  policy::SourceFact fact;
+  fact.resolved = TRY(path_of(fd));
+  fact.kind = kind_of(info.st_mode);
+  fact.filesystem = filesystem_name(fd);
+  TRY(mounts.describe(fd, fact));
+  return fact;
+}
+
+Status survey_source(const std::string& source, const std::string& bundle, MountTable& mounts,
+                     Survey& survey) {
   if (survey.facts.sources.contains(source)) return ok_status();
   const std::string path = source.starts_with('/') ? source : join_path(bundle, source);
   Fd fd = TRY_AT(open_if_present(path), concat({"mount source ", source}));
   policy::SourceFact fact;
   fact.resolved = source;
   if (fd.valid()) {
-    struct stat info {};
-    if (::fstat(fd.get(), &info) != 0) return sys_error(concat({"stat ", path}));
-    fact.resolved = TRY(path_of(fd.get()));
-    fact.kind = kind_of(info.st_mode);
-    fact.filesystem = filesystem_name(fd.get());
+    fact = TRY_AT(source_fact(fd.get(), mounts), concat({"mount source ", source}));
     survey.sources.emplace(source, std::move(fd));
   }
   survey.facts.sources.emplace(source, std::move(fact));
+  return ok_status();
+}
+
+Status survey_root(const oci::Spec& spec, const std::string& bundle, MountTable& mounts, Survey& survey) {
+  if (!spec.root) return ok_status();
+  const std::string& given = spec.root->path;
+  const std::string path = given.starts_with('/') ? given : join_path(bundle, given);
+  Fd fd = TRY_AT(open_if_present(path), "root.path");
+  if (!fd.valid()) return ok_status();
+  survey.facts.root = TRY_AT(source_fact(fd.get(), mounts), "root.path");
+  survey.root = std::move(fd);
   return ok_status();
 }
 
@@ -201,8 +236,10 @@ Result<Survey> survey(const oci::Spec& spec, const policy::Policy& policy, const
   Survey survey;
   survey.facts = survey_host(state_root);
   survey.facts.bundle = bundle;
+  MountTable mounts;
+  TRY(survey_root(spec, bundle, mounts, survey));
   for (const oci::Mount& mount : spec.mounts) {
-    if (is_bind(mount)) TRY(survey_source(mount.source, bundle, survey));
+    if (is_bind(mount)) TRY(survey_source(mount.source, bundle, mounts, survey));
   }
   for (const auto* hooks : {&spec.hooks.prestart, &spec.hooks.create_runtime, &spec.hooks.create_container,
                             &spec.hooks.poststart, &spec.hooks.poststop}) {

@@ -18,6 +18,8 @@ struct Survey {
   policy::HostFacts facts;
   // O_PATH; by mounts[].source as the spec has it. What is missing on the host has no entry.
   std::map<std::string, Fd> sources;
+  // O_PATH; root.path. Invalid when there is no such directory.
+  Fd root;
   // O_PATH; by hook path. startContainer hooks are absent: their paths are the container's.
   std::map<std::string, Fd> hooks;
   // O_RDONLY on an nsfs file of the type asked for; by linux.namespaces[].path.

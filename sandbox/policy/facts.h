@@ -13,12 +13,22 @@ namespace gabion::policy {
 
 enum class SourceKind { kMissing, kDirectory, kFile, kSocket, kFifo, kBlockDevice, kCharDevice };
 
-// The source of a bind mount, after every symbolic link.
+// What is mounted somewhere below a source: an rbind takes it along.
+struct NestedMount {
+  std::string path;
+  std::string filesystem;
+  std::vector<std::string> aliases = {};  // as SourceFact's
+};
+
+// The source of a bind mount, or the root filesystem, after every symbolic link.
 struct SourceFact {
   std::string resolved;  // absolute; the spec's own text when missing
   SourceKind kind = SourceKind::kMissing;
   std::string
       filesystem;  // "ext4", "proc", "sysfs", "cgroup", "cgroup2", "devtmpfs", "tmpfs", ...; "" unknown
+  // Where else the host shows the same files: the source may be, or lie on, a bind mount itself.
+  std::vector<std::string> aliases = {};
+  std::vector<NestedMount> nested = {};
 };
 
 // An executable a hook names. `/proc/<pid>/exe` is resolved to the file behind it.
@@ -38,6 +48,7 @@ struct NamespaceFact {
 
 struct HostFacts {
   std::map<std::string, SourceFact> sources;        // by mounts[].source
+  SourceFact root;                                  // root.path; `resolved` empty: it was not looked at
   std::map<std::string, HookFact> hooks;            // by hook path
   std::map<std::string, NamespaceFact> namespaces;  // by linux.namespaces[].path
   std::string bundle;                               // absolute path of the bundle directory

@@ -78,11 +78,27 @@ void judge_writable_exec(oci::Mount& mount, const Kind& kind, const std::string&
          "make the mount read-only or noexec", log);
 }
 
-void judge_propagation(oci::Mount& mount, const std::string& path, Recorder& log) {
+bool overlap(const std::vector<std::string>& left, const std::vector<std::string>& right) {
+  for (const std::string& a : left) {
+    for (const std::string& b : right) {
+      if (path_is_within(a, b) || path_is_within(b, a)) return true;
+    }
+  }
+  return false;
+}
+
+// In the mounts that are left; the decisions of each alone count them as the specification has them.
+std::string mount_path(size_t index) { return "mounts[" + std::to_string(index) + "]"; }
+
+void judge_propagation(oci::Mount& mount, const Kind& kind, const std::string& path, Recorder& log) {
   Options wanted = mount.options;
   for (std::string& option : wanted) {
     if (option == "shared") option = "private";
     if (option == "rshared") option = "rprivate";
+    // Said of the top alone, it leaves the mounts below in the host's peer groups: what another entry of
+    // "mounts" puts on one of those would be mounted on the host.
+    if (kind.tree && (option == "private" || option == "slave" || option == "unbindable"))
+      option.insert(0, "r");
   }
   change(Rule::kMountsPropagation, mount, std::move(wanted), path,
          "mounts made below it in the container would appear on the host", "use rprivate or rslave", log);
@@ -131,6 +147,41 @@ void judge_idmap(const oci::Spec& spec, oci::Mount& mount, const std::string& pa
 
 }  // namespace
 
+void judge_other_views(const HostFacts& facts, std::vector<oci::Mount>& mounts, Recorder& log) {
+  // What a bind shows, by every name, or nothing when it is no bind of the host's files.
+  const auto names = [&](const oci::Mount& mount) {
+    std::vector<std::string> list;
+    const auto fact = facts.sources.find(mount.source);
+    if (!is_bind_mount(mount) || fact == facts.sources.end() || fact->second.resolved.empty()) return list;
+    list = fact->second.aliases;
+    list.push_back(fact->second.resolved);
+    return list;
+  };
+  std::vector<std::string> root = facts.root.aliases;
+  if (!facts.root.resolved.empty()) root.push_back(facts.root.resolved);
+  std::vector<std::string> writable;
+  for (size_t i = 0; i < mounts.size(); ++i) {
+    if (is_read_only(mounts[i])) continue;
+    const std::vector<std::string> shown = names(mounts[i]);
+    if (overlap(shown, root)) {
+      Options wanted = mounts[i].options;
+      set_flag(wanted, kind_of(facts, mounts[i]), "ro", "rw");
+      change(Rule::kMountsWritableExec, mounts[i], std::move(wanted), mount_path(i),
+             "it shows the root filesystem, whose programs run: what can be written must not be executed",
+             "bind a directory outside the root filesystem", log);
+    }
+    if (!is_read_only(mounts[i])) writable.insert(writable.end(), shown.begin(), shown.end());
+  }
+  for (size_t i = 0; i < mounts.size(); ++i) {
+    if (!is_read_only(mounts[i]) || !overlap(names(mounts[i]), writable)) continue;
+    Options wanted = mounts[i].options;
+    set_flag(wanted, kind_of(facts, mounts[i]), "noexec", "exec");
+    change(Rule::kMountsWritableExec, mounts[i], std::move(wanted), mount_path(i),
+           "another mount of the container can write the same files: a dropped program does not run",
+           "make both mounts read-only, or this one noexec", log);
+  }
+}
+
 bool is_read_only(const oci::Mount& mount) {
   // "ro" beside "rw" or "rrw": which one wins depends on the order they are applied in. Writable, then.
   const Options& options = mount.options;
@@ -142,7 +193,7 @@ void judge_mount_options(const Policy& policy, const HostFacts& facts, const oci
   const Kind kind = kind_of(facts, mount);
   judge_flags(mount, kind, path, log);
   judge_writable_exec(mount, kind, path, log);
-  judge_propagation(mount, path, log);
+  judge_propagation(mount, kind, path, log);
   judge_tmpfs_size(mount, path, log);
   judge_proc_subset(policy, mount, path, log);
   judge_idmap(spec, mount, path, log);

@@ -84,7 +84,7 @@ constexpr std::array<std::string_view, 31> kSensitive = {"/bin",
 
 // What an engine itself binds out of its own directories (`engineStores`), by engine: Docker,
 // containerd's CRI, kubelet, Podman and CRI-O, nerdctl.
-constexpr std::array<std::string_view, 23> kStoreFiles = {
+constexpr std::array<std::string_view, 25> kStoreFiles = {
     "volumes/*/_data",
     "volumes/*/_data/**",
     "containers/*/resolv.conf",
@@ -101,6 +101,8 @@ constexpr std::array<std::string_view, 23> kStoreFiles = {
     "pods/*/volume-subpaths/**",
     "pods/*/etc-hosts",
     "pods/*/containers/*/*",
+    "plugins/**/globalmount",
+    "plugins/**/globalmount/**",
     "overlay-containers/*/userdata/.containerenv",
     "overlay-containers/*/userdata/hostname",
     "overlay-containers/*/userdata/hosts",
@@ -185,6 +187,10 @@ struct Objection {
   std::string fix;
 };
 
+bool is_kernel_filesystem(std::string_view name) {
+  return std::find(kKernelFilesystems.begin(), kKernelFilesystems.end(), name) != kKernelFilesystems.end();
+}
+
 std::optional<Objection> object_to_kind(const SourceFact& fact, const std::string& path) {
   if (fact.kind == SourceKind::kSocket) {
     return Objection{Rule::kMountsSpecialFile, path + " is a socket: a way to talk to a process of the host",
@@ -194,8 +200,7 @@ std::optional<Objection> object_to_kind(const SourceFact& fact, const std::strin
     return Objection{Rule::kMountsSpecialFile, path + " is a device of the host",
                      "grant it in \"devices\" of the policy"};
   }
-  const auto kernel = std::find(kKernelFilesystems.begin(), kKernelFilesystems.end(), fact.filesystem);
-  if (kernel != kKernelFilesystems.end()) {
+  if (is_kernel_filesystem(fact.filesystem)) {
     return Objection{Rule::kMountsHostFilesystem, path + " is the host's " + fact.filesystem,
                      "mount the container's own, type " + fact.filesystem};
   }
@@ -211,7 +216,11 @@ std::optional<Objection> object_to_socket(const std::string& path) {
                    "remove the bind; give the workload a narrow API of its own instead"};
 }
 
-std::optional<Objection> object_to_path(const Policy& policy, const std::string& path) {
+std::optional<Objection> object_to_sensitive(const Policy& policy, const std::string& path) {
+  if (path == "/") {
+    return Objection{Rule::kMountsSensitivePath, "/ is the host itself",
+                     "bind the one directory that is needed"};
+  }
   if (const std::string_view entry = match(kSensitive, path); !entry.empty()) {
     const bool named = fixed_part(entry) == entry && is_allowed(policy, path, entry);
     if (!named) {
@@ -220,11 +229,49 @@ std::optional<Objection> object_to_path(const Policy& policy, const std::string&
                        "copy what is needed into a volume, or " + std::string(kExemption)};
     }
   }
+  return std::nullopt;
+}
+
+std::optional<Objection> object_to_path(const Policy& policy, const std::string& path) {
+  if (std::optional<Objection> objection = object_to_sensitive(policy, path)) return objection;
   if (!is_allowed(policy, path, "/")) {
     return Objection{Rule::kMountsHostPath, path + " is not among the host paths the policy allows",
                      "use a named volume, or " + std::string(kExemption)};
   }
   return std::nullopt;
+}
+
+// The same files by other names: an allowed path must not be a way to one that is not.
+std::optional<Objection> object_to_aliases(const Policy& policy, const std::string& path,
+                                           const std::vector<std::string>& aliases) {
+  for (const std::string& alias : aliases) {
+    const std::string other = canonical(alias);
+    if (is_engine_file(policy, other)) continue;
+    std::optional<Objection> objection = object_to_socket(other);
+    if (!objection) objection = object_to_sensitive(policy, other);
+    if (!objection) continue;
+    objection->reason = path + " shows the files of " + other + ": " + objection->reason;
+    return objection;
+  }
+  return std::nullopt;
+}
+
+// An rbind takes along what is mounted below its source (docker -v is one).
+std::optional<Objection> object_to_nested(const Policy& policy, const SourceFact& fact) {
+  for (const NestedMount& nested : fact.nested) {
+    if (is_kernel_filesystem(nested.filesystem)) {
+      return Objection{
+          Rule::kMountsHostFilesystem, nested.path + ", mounted below it, is the host's " + nested.filesystem,
+          "bind the one directory that is needed, or bind without what is mounted below (\"bind\")"};
+    }
+    if (std::optional<Objection> objection = object_to_aliases(policy, nested.path, nested.aliases))
+      return objection;
+  }
+  return std::nullopt;
+}
+
+bool is_recursive(const oci::Mount& mount) {
+  return std::find(mount.options.begin(), mount.options.end(), "rbind") != mount.options.end();
 }
 
 std::optional<Objection> object_to_bind(const Policy& policy, const oci::Mount& mount,
@@ -234,15 +281,16 @@ std::optional<Objection> object_to_bind(const Policy& policy, const oci::Mount& 
     return Objection{Rule::kMountsHostPath, "the source \"" + path + "\" is not an absolute path",
                      "give an absolute path"};
   }
-  if (path == "/") {
-    return Objection{Rule::kMountsSensitivePath, "/ is the host itself",
-                     "bind the one directory that is needed"};
-  }
+  if (path == "/") return object_to_sensitive(policy, path);
   const bool engines_own = is_engine_file(policy, path) || is_trusted_executable(policy, mount, fact, path);
   if (!engines_own) {
     if (std::optional<Objection> objection = object_to_socket(path)) return objection;
   }
   if (std::optional<Objection> objection = object_to_kind(fact, path)) return objection;
+  if (std::optional<Objection> objection = object_to_aliases(policy, path, fact.aliases)) return objection;
+  if (is_recursive(mount)) {
+    if (std::optional<Objection> objection = object_to_nested(policy, fact)) return objection;
+  }
   return engines_own ? std::nullopt : object_to_path(policy, path);
 }
 

@@ -47,6 +47,9 @@ std::string object_to(const oci::Mount& mount, const std::string& at) {
     if (bind ? place.bind : (!mount.type.empty() && holds(place.types, mount.type))) return "";
     return "only the runtime's own mount may be at " + at;
   }
+  // A second instance would be one without masks and read-only paths.
+  if (!is_bind_mount(mount) && (mount.type == "proc" || mount.type == "sysfs"))
+    return "masked and read-only paths are those of /proc and /sys: a " + mount.type + " elsewhere has none";
   if (path_is_within(at, "/proc") && !holds(kProcFiles, at))
     return "mounts over /proc defeat masks and security labels";
   if (path_is_within(at, "/sys") && !path_is_within(at, "/sys/fs/cgroup"))

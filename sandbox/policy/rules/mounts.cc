@@ -15,6 +15,7 @@ void judge_mounts(const Policy& policy, const HostFacts& facts, Draft& draft, Re
     judge_mount_options(policy, facts, draft.spec, mount, path, log);
     kept.push_back(mount);
   }
+  judge_other_views(facts, kept, log);
   draft.spec.mounts = std::move(kept);
   draft.controls.tmpfs_bytes = policy.tmpfs_size;
 }

@@ -8,16 +8,35 @@
 namespace gabion::policy {
 namespace {
 
-// Directories that only a host has as a root: a root filesystem here is the host's own tree.
-constexpr std::array<std::string_view, 13> kHostRoots = {
-    "/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/proc", "/root", "/run", "/sys", "/usr", "/var"};
+// Directories that hold images, bundles or volumes of many: none of them is an image itself.
+constexpr std::array<std::string_view, 14> kHostRoots = {"/",    "/data",    "/home",      "/media",  "/mnt",
+                                                         "/opt", "/root",    "/run",       "/srv",    "/tmp",
+                                                         "/var", "/var/lib", "/var/cache", "/var/tmp"};
+
+// The node itself: nothing in here is an image.
+constexpr std::array<std::string_view, 17> kHostTrees = {
+    "/bin",  "/boot", "/dev", "/efi", "/etc",         "/lib",     "/lib32",    "/lib64",    "/libx32",
+    "/proc", "/sbin", "/sys", "/usr", "/var/backups", "/var/log", "/var/mail", "/var/spool"};
+
+bool is_of_the_host(std::string_view path) {
+  return std::find(kHostRoots.begin(), kHostRoots.end(), path) != kHostRoots.end() ||
+         std::any_of(kHostTrees.begin(), kHostTrees.end(),
+                     [&](std::string_view tree) { return path_is_within(path, tree); });
+}
 
 void judge_path(const HostFacts& facts, const oci::Root& root, Recorder& log) {
-  const std::string path =
-      clean_path(root.path.starts_with('/') ? root.path : join_path(facts.bundle, root.path));
-  if (std::find(kHostRoots.begin(), kHostRoots.end(), path) == kHostRoots.end()) return;
-  log.objects(Rule::kRootfsPath, {"root.path", root.path, "", path + " is the host's own file tree",
-                                  "use a directory that holds an image's files"});
+  // Behind every link, and by every other name a bind mount gives it.
+  std::vector<std::string> paths = facts.root.aliases;
+  paths.push_back(facts.root.resolved.empty()
+                      ? (root.path.starts_with('/') ? root.path : join_path(facts.bundle, root.path))
+                      : facts.root.resolved);
+  for (const std::string& given : paths) {
+    const std::string path = clean_path(given);
+    if (!is_of_the_host(path)) continue;
+    log.objects(Rule::kRootfsPath, {"root.path", root.path, "", path + " is the host's own file tree",
+                                    "use a directory that holds an image's files"});
+    return;
+  }
 }
 
 void judge_propagation(oci::Linux& section, Recorder& log) {

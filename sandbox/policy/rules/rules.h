@@ -58,6 +58,9 @@ bool is_read_only(const oci::Mount& mount);
 [[nodiscard]] bool judge_mount_target(const oci::Mount& mount, const std::string& path, Recorder& log);
 void judge_mount_options(const Policy& policy, const HostFacts& facts, const oci::Spec& spec,
                          oci::Mount& mount, const std::string& path, Recorder& log);
+// Of all mounts together: no file is writable through one and executable through another, or through the
+// root filesystem.
+void judge_other_views(const HostFacts& facts, std::vector<oci::Mount>& mounts, Recorder& log);
 
 // Namespaces, as several rules ask.
 std::string_view namespace_name(oci::NamespaceType type);  // "pid", ...

@@ -113,11 +113,14 @@ Result<NamespacePlan> plan_namespaces(const policy::HardenedSpec& hardened, cons
   return plan;
 }
 
-Result<RootPlan> plan_root(const policy::HardenedSpec& hardened, const PlanInputs& inputs) {
+Result<RootPlan> plan_root(const policy::HardenedSpec& hardened, const Survey& survey,
+                           const PlanInputs& inputs) {
   const oci::Spec& spec = hardened.spec();
   RootPlan plan;
   const std::string path = root_path(spec, inputs.bundle);
-  Result<Fd> directory = open_path(path, O_PATH | O_DIRECTORY);
+  // The directory that was judged: a link swapped since leads nowhere new.
+  Result<Fd> directory = survey.root.valid() ? open_at(survey.root.get(), ".", O_PATH | O_DIRECTORY)
+                                             : open_path(path, O_PATH | O_DIRECTORY);
   if (!directory.ok()) {
     return std::move(directory).error().wrap("invalid rootfs: root.path must be an existing directory");
   }
@@ -165,7 +168,7 @@ Result<Plan> make_plan(const policy::HardenedSpec& hardened, const Survey& surve
   plan.bundle = inputs.bundle;
   plan.pivot = !inputs.no_pivot;
   plan.namespaces = TRY(plan_namespaces(hardened, survey, inputs.slot));
-  plan.root = TRY(plan_root(hardened, inputs));
+  plan.root = TRY(plan_root(hardened, survey, inputs));
   TRY(plan_mounts(plan, hardened, survey));
   TRY(plan_devices(plan, spec));
   plan.masked_paths = spec.linux_.masked_paths;

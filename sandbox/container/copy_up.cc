@@ -142,10 +142,12 @@ Status Copier::directory(int from, int to, int depth) {
 Status copy_up(int from, int to) {
   struct stat info {};
   if (::fstat(from, &info) != 0) return sys_error("stat");
+  // A descriptor of fsmount(2) only names its directory, as one of O_PATH does.
+  const Fd target = TRY(open_at(to, ".", O_RDONLY | O_DIRECTORY));
   Copier copier;
-  TRY(copier.directory(from, to, 0));
-  if (::fchown(to, info.st_uid, info.st_gid) != 0) return sys_error("chown");
-  if (::fchmod(to, info.st_mode & 07777) != 0) return sys_error("chmod");
+  TRY(copier.directory(from, target.get(), 0));
+  if (::fchown(target.get(), info.st_uid, info.st_gid) != 0) return sys_error("chown");
+  if (::fchmod(target.get(), info.st_mode & 07777) != 0) return sys_error("chmod");
   return ok_status();
 }
 

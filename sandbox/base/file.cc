@@ -76,12 +76,14 @@ Status write_existing(const std::string& path, std::string_view data) {
 }
 
 Status write_file_atomic_at(int dir, const std::string& name, std::string_view data, mode_t mode) {
-  // The pid keeps concurrent writers apart; a left-over of a killed writer with the same pid is ours
-  // to overwrite.
+  // The pid keeps concurrent writers apart. A left-over of a killed writer with the same pid goes; O_EXCL,
+  // because in a directory such as /tmp (a pid file) the name may be somebody else's file, who would go on
+  // owning what is renamed into place.
   const std::string temporary = concat({name, ".", std::to_string(::getpid()), ".tmp"});
   Status written = ok_status();
   {
-    const Fd fd = TRY(open_at(dir, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode));
+    (void)::unlinkat(dir, temporary.c_str(), 0);
+    const Fd fd = TRY(open_at(dir, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode));
     written = write_all(fd.get(), data);
   }
   if (written.ok() && ::renameat(dir, temporary.c_str(), dir, name.c_str()) != 0) {

@@ -56,6 +56,18 @@ bool copy_once(int from, int to) {
   return write_all(to, std::string_view(buffer, static_cast<size_t>(size))).ok();
 }
 
+// What the process wrote before it ended is still in the pseudo-terminal. The end of file comes when
+// nobody holds the other side any more: a process left in the background may hold it, or write to it, for
+// ever, so the wait and the amount are bounded.
+void copy_rest(int terminal) {
+  constexpr int kQuietMs = 100;
+  constexpr int kMostReads = 64;  // of 8 KiB: more than the kernel keeps of a terminal's output
+  for (int reads = 0; reads < kMostReads; ++reads) {
+    pollfd item{.fd = terminal, .events = POLLIN, .revents = 0};
+    if (::poll(&item, 1, kQuietMs) <= 0 || !copy_once(terminal, 1)) return;
+  }
+}
+
 int exit_code(int status) {
   if (WIFSIGNALED(status)) return 128 + WTERMSIG(status);
   return WEXITSTATUS(status);
@@ -107,9 +119,7 @@ Result<int> SignalForwarder::wait(pid_t pid, int terminal) {
       (void)::kill(pid, number);       // our own unreaped child: the pid cannot be another's
     }
     if (ended) {
-      // What the container wrote before it ended is still in the pseudo-terminal.
-      while (terminal >= 0 && copy_once(terminal, 1)) {
-      }
+      if (terminal >= 0) copy_rest(terminal);
       return exit_code(status);
     }
   }

@@ -18,7 +18,14 @@ Status make_device(const BuiltRoot& built, const DeviceNode& node) {
   const std::string parent = slash == 0 ? "/" : node.path.substr(0, slash);
   const std::string name = node.path.substr(slash + 1);
   const Fd directory = TRY(make_in_root(built.root.get(), parent, NodeKind::kDirectory, Links::kNone));
-  if (::mknodat(directory.get(), name.c_str(), node.mode, node.device) != 0) {
+  // mknod(2) obeys the umask, and the mode of a device is the specification's. Not chmod(2) afterwards: by
+  // name it follows a link that a peer with a writable directory has put in the node's place meanwhile.
+  const mode_t mask = ::umask(0);
+  const int made_node = ::mknodat(directory.get(), name.c_str(), node.mode, node.device);
+  const int reason = errno;
+  (void)::umask(mask);
+  if (made_node != 0) {
+    errno = reason;
     if (errno != EEXIST) return sys_error("mknod");
     // Already there: good if it is this very device, and nothing else will do.
     struct stat info {};
@@ -29,10 +36,14 @@ Status make_device(const BuiltRoot& built, const DeviceNode& node) {
     }
     return ok_status();
   }
-  // mknod(2) obeys the umask; the mode of a device is the specification's.
   const Fd made = TRY(open_at(directory.get(), name, O_PATH | O_NOFOLLOW));
+  struct stat info {};
+  if (::fstat(made.get(), &info) != 0) return sys_error("stat");
+  if ((info.st_mode & S_IFMT) != (node.mode & S_IFMT) ||
+      (!S_ISFIFO(info.st_mode) && info.st_rdev != node.device)) {
+    return make_error(Code::kInvalid, "another file was put in its place");
+  }
   if (::fchownat(made.get(), "", node.uid, node.gid, AT_EMPTY_PATH) != 0) return sys_error("chown");
-  if (::fchmodat(directory.get(), name.c_str(), node.mode & 07777, 0) != 0) return sys_error("chmod");
   return ok_status();
 }
 

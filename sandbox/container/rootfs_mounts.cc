@@ -68,6 +68,14 @@ namespace {
 
 Result<Fd> mount_point(const Plan& plan, const BuiltRoot& built, const MountOp& op) {
   Result<Fd> present = open_in_root(built.root.get(), op.destination, O_PATH, op.links);
+  if (present.ok() && op.links == Links::kInside) {
+    // A link of the image's may lead any other destination there (CVE-2019-16884, CVE-2023-28642).
+    const std::string_view filesystem = kernel::filesystem_name(present->get());
+    if (filesystem == "proc" || filesystem == "sysfs") {
+      return make_error(Code::kRefused, concat({op.destination, " leads to the container's ", filesystem,
+                                                " through a link of the image: name another destination"}));
+    }
+  }
   if (present.ok() || present.error().sys_errno != ENOENT) return present;
   const ContainerIds ids(plan.namespaces);
   return make_in_root(built.root.get(), op.destination, op.node, op.links);

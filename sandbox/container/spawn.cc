@@ -41,8 +41,14 @@ Result<pid_t> clone_process(uint64_t flags, int into_cgroup, int* pidfd) {
 // be traced or have its descriptors opened from there (CVE-2016-9962). execve(2) makes it dumpable again.
 void hide() { (void)::prctl(PR_SET_DUMPABLE, 0); }
 
+// A process of the container must not trace this one or open its files, from the moment it can see it
+// (CVE-2016-9962). Entering the user namespace alone does not do it: until the change of ids after it, a
+// container with CAP_SYS_PTRACE has the capability for this process too.
+void hide_from_tracers() { (void)::prctl(PR_SET_DUMPABLE, 0); }
+
 [[noreturn]] void run_body(const std::function<int(Channel&)>& body, Channel& channel) {
   hide();
+  hide_from_tracers();
   die_with_parent();
   // A parent that died before the line above is seen as a closed channel at the first message.
   ::_exit(body(channel));
@@ -121,6 +127,7 @@ Result<Child> spawn_in(const std::function<Status()>& enter, const std::function
     }
     if (*made == 0) {
       // Wait for the parent to have read the pid: two writers share this end until then.
+      hide_from_tracers();
       die_with_parent();
       if (!ends.second.expect(MessageKind::kContinue).ok()) ::_exit(1);
       run_body(body, ends.second);

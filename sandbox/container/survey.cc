@@ -173,10 +173,15 @@ constexpr NamespaceKind kNamespaceKinds[] = {
     {oci::NamespaceType::kTime, CLONE_NEWTIME, "time"},
 };
 
-bool is_own_namespace(const struct stat& info, const char* name) {
-  struct stat own {};
-  return ::stat(concat({"/proc/self/ns/", name}).c_str(), &own) == 0 && own.st_ino == info.st_ino &&
-         own.st_dev == info.st_dev;
+// The runtime's own, or the first process's: an engine may run in namespaces of its own, and the node's are
+// the host's all the same.
+bool is_host_namespace(const struct stat& info, const char* name) {
+  const auto is_of = [&](std::string_view process) {
+    struct stat own {};
+    return ::stat(concat({"/proc/", process, "/ns/", name}).c_str(), &own) == 0 &&
+           own.st_ino == info.st_ino && own.st_dev == info.st_dev;
+  };
+  return is_of("self") || is_of("1");
 }
 
 Status survey_namespace(const oci::Namespace& entry, Survey& survey) {
@@ -199,7 +204,7 @@ Status survey_namespace(const oci::Namespace& entry, Survey& survey) {
       return make_error(Code::kInvalid, concat({what, " is a namespace of another type"}));
     }
     fact.found = true;
-    fact.is_host = is_own_namespace(info, kind->name);
+    fact.is_host = is_host_namespace(info, kind->name);
     survey.namespaces.emplace(entry.path, std::move(fd));
   }
   survey.facts.namespaces.emplace(entry.path, fact);

@@ -43,7 +43,7 @@ struct HookFact {
 
 struct NamespaceFact {
   bool found = false;
-  bool is_host = false;  // the same namespace the runtime itself runs in
+  bool is_host = false;  // the runtime's own, or the first process's
 };
 
 struct HostFacts {

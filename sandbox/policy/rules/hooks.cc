@@ -63,12 +63,15 @@ HookFact fact_of(const HostFacts& facts, const oci::Hook& hook, std::string_view
   return fact;
 }
 
-// What makes the dynamic loader or libc read other files (ld.so(8), "secure-execution mode").
+// What makes the dynamic loader, libc (ld.so(8), "secure-execution mode"), a shell or an interpreter read
+// other files or run what it is given.
 bool is_loader_variable(std::string_view entry) {
-  constexpr std::array<std::string_view, 10> kNames = {
-      "GLIBC_TUNABLES", "GCONV_PATH",  "LOCPATH", "MALLOC_TRACE", "NLSPATH",
-      "HOSTALIASES",    "RES_OPTIONS", "TMPDIR",  "BASH_ENV",     "ENV"};
+  constexpr std::array<std::string_view, 18> kNames = {
+      "GLIBC_TUNABLES", "GCONV_PATH",   "LOCPATH",           "MALLOC_TRACE", "NLSPATH", "HOSTALIASES",
+      "RES_OPTIONS",    "TMPDIR",       "BASH_ENV",          "ENV",          "IFS",     "PS4",
+      "SHELLOPTS",      "NODE_OPTIONS", "JAVA_TOOL_OPTIONS", "RUBYOPT",      "RUBYLIB", "OPENSSL_CONF"};
   const std::string_view name = entry.substr(0, entry.find('='));
+  if (name.starts_with("BASH_FUNC_") || name.starts_with("PYTHON") || name.starts_with("PERL5")) return true;
   return name.starts_with("LD_") || std::find(kNames.begin(), kNames.end(), name) != kNames.end();
 }
 

@@ -1,0 +1,76 @@
+// What a container's process does to one that enters it. Prints "watching" first.
+//   attacker descriptors FILE   appends a line for each descriptor above 2 of another process that it could see
+//   attacker executable FILE    appends a line for each executable of another process it could open for writing
+//   attacker wait               lives a moment: as the loader of a program of the host, to be looked at
+// Nothing is ever written to what it opens.
+#define _GNU_SOURCE
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void look_at_descriptors(FILE* seen, int pid) {
+  char path[64];
+  snprintf(path, sizeof(path), "/proc/%d/fd", pid);
+  DIR* directory = opendir(path);
+  if (directory == NULL) return;
+  struct dirent* entry;
+  while ((entry = readdir(directory)) != NULL) {
+    char target[4096];
+    if (!isdigit(entry->d_name[0]) || atoi(entry->d_name) < 3) continue;
+    ssize_t size = readlinkat(dirfd(directory), entry->d_name, target, sizeof(target) - 1);
+    if (size <= 0) continue;
+    target[size] = 0;
+    // A program that already is the container's opens files of the container.
+    if (!strncmp(target, "/tmp/", 5) || !strncmp(target, "/bin/", 5) || !strncmp(target, "/etc/", 5)) continue;
+    fprintf(seen, "%d %s %s\n", pid, entry->d_name, target);
+  }
+  closedir(directory);
+}
+
+static void look_at_executable(FILE* seen, int pid) {
+  char path[64];
+  snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+  char name[4096] = "";
+  if (readlink(path, name, sizeof(name) - 1) > 0 && !strncmp(name, "/bin/", 5)) return;
+  int exe = open(path, O_RDONLY | O_CLOEXEC);
+  if (exe < 0) return;
+  char again[64];
+  snprintf(again, sizeof(again), "/proc/self/fd/%d", exe);
+  // While it runs it cannot be written (ETXTBSY): the attack waits for its end.
+  for (int i = 0; i < 2000; ++i) {
+    int fd = open(again, O_WRONLY | O_CLOEXEC);
+    if (fd >= 0) {
+      fprintf(seen, "%d %s is open for writing\n", pid, name);
+      close(fd);
+      break;
+    }
+    if (errno != ETXTBSY) break;
+    usleep(1000);
+  }
+  close(exe);
+}
+
+int main(int argc, char** argv) {
+  if (argc == 2 && !strcmp(argv[1], "wait")) return usleep(20000);
+  if (argc < 3) return 2;
+  FILE* seen = fopen(argv[2], "a");
+  if (seen == NULL) return 3;
+  setvbuf(seen, NULL, _IOLBF, 0);
+  fputs("watching\n", seen);
+  while (1) {
+    DIR* processes = opendir("/proc");
+    struct dirent* entry;
+    while (processes != NULL && (entry = readdir(processes)) != NULL) {
+      int pid = atoi(entry->d_name);
+      if (pid <= 1 || pid == getpid()) continue;
+      if (!strcmp(argv[1], "descriptors")) look_at_descriptors(seen, pid);
+      if (!strcmp(argv[1], "executable")) look_at_executable(seen, pid);
+    }
+    if (processes != NULL) closedir(processes);
+  }
+}

@@ -3,7 +3,8 @@
 
 #include <algorithm>
 
-#include "audit/clock.h"
+#include "audit/boot.h"
+#include "base/clock.h"
 #include "base/json_text.h"
 #include "base/text.h"
 
@@ -114,7 +115,8 @@ json::Value write_record(const Record& record, const Actor& actor, uint64_t seq)
   json::Value line = json::Value::object();
   line.set("v", json::Value::integer(1));
   line.set("ts", json::Value::string(now_rfc3339()));
-  line.set("boottime_ns", json::Value::unsigned_integer(boot_time_ns()));
+  // Counts through suspend and cannot be set: records of one boot stay in order when the clock is not.
+  line.set("boottime_ns", json::Value::integer(boot_time_ns()));
   set_text(line, "boot_id", boot_id());
   set_text(line, "event", record.event);
   set_text(line, "outcome", record.outcome);

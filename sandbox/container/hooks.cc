@@ -10,12 +10,12 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cctype>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/text.h"
 
@@ -125,12 +125,6 @@ std::vector<char*> pointers(const std::vector<std::string>& texts) {
   fail_child(report, false);
 }
 
-int64_t now_ms() {
-  timespec now{};
-  (void)::clock_gettime(CLOCK_MONOTONIC, &now);
-  return int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
-}
-
 // Takes what is there; keeps the first kCaptureLimit bytes and drops the rest, so that a talkative
 // hook neither blocks nor fills memory. False at end of file.
 // The bound: a hook that writes without end must not keep us from looking at the clock.
@@ -202,7 +196,7 @@ Result<Outcome> watch(Child& child, int out, int err, int64_t deadline) {
   while (true) {
     int wait = -1;
     if (deadline >= 0 && !outcome.timed_out) {
-      const int64_t left = deadline - now_ms();
+      const int64_t left = deadline - monotonic_ms();
       if (left <= 0) {
         outcome.timed_out = true;
         child.kill_group();
@@ -242,7 +236,8 @@ Result<Failure> read_failure(int report) {
 }
 
 Status run_hook(const oci::Hook& hook, int opened, int state, const std::string& directory) {
-  const int64_t deadline = hook.timeout ? now_ms() + std::min<int64_t>(*hook.timeout, INT32_MAX) * 1000 : -1;
+  const int64_t deadline =
+      hook.timeout ? monotonic_ms() + std::min<int64_t>(*hook.timeout, INT32_MAX) * 1000 : -1;
   Pipe out = TRY(make_pipe(0));
   Pipe err = TRY(make_pipe(0));
   Pipe report = TRY(make_pipe(0));

@@ -2,13 +2,13 @@
 
 #include <poll.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/text.h"
 
@@ -17,12 +17,6 @@ namespace {
 
 Error gone(pid_t pid) {
   return make_error(Code::kNotFound, concat({"no such process: ", std::to_string(pid)}));
-}
-
-int64_t now_ms() {
-  timespec now{};
-  (void)::clock_gettime(CLOCK_MONOTONIC, &now);
-  return int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
 }
 
 }  // namespace
@@ -73,10 +67,10 @@ Status Process::signal(int number) const {
 }
 
 Result<bool> Process::wait_exit(int timeout_ms) const {
-  const int64_t deadline = now_ms() + timeout_ms;
+  const int64_t deadline = monotonic_ms() + timeout_ms;
   pollfd item{.fd = pidfd_.get(), .events = POLLIN, .revents = 0};
   while (true) {
-    const int64_t left = timeout_ms < 0 ? -1 : deadline - now_ms();
+    const int64_t left = timeout_ms < 0 ? -1 : deadline - monotonic_ms();
     if (timeout_ms > 0 && left <= 0) return false;
     const int ready = ::poll(&item, 1, timeout_ms == 0 ? 0 : static_cast<int>(left));
     if (ready > 0) return true;

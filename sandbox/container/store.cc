@@ -4,11 +4,11 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/path.h"
@@ -206,11 +206,8 @@ Status Store::erase(const std::string& id) const {
   TRY(check_id(id));
   const std::string path = directory(id);
   const bool present = open_container(path).ok();
-  timespec now{};
-  (void)::clock_gettime(CLOCK_MONOTONIC, &now);
-  const std::string aside =
-      join_path(root_, concat({std::string(1, kErased), std::to_string(::getpid()), ".",
-                               std::to_string(now.tv_sec), ".", std::to_string(now.tv_nsec)}));
+  const std::string aside = join_path(root_, concat({std::string(1, kErased), std::to_string(::getpid()), ".",
+                                                     std::to_string(monotonic_ns())}));
   if (present && ::rename(path.c_str(), aside.c_str()) != 0 && errno != ENOENT) {
     return sys_error(concat({"remove ", path}));
   }

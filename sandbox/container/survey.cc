@@ -20,6 +20,7 @@
 #include "container/survey_engine.h"
 #include "container/survey_filesystem.h"
 #include "container/survey_mounts.h"
+#include "kernel/mountinfo.h"
 
 namespace gabion::container {
 namespace {
@@ -56,7 +57,7 @@ class MountTable {
  public:
   Status describe(int fd, policy::SourceFact& fact) {
     if (!mounts_) mounts_ = TRY(HostMounts::read());
-    const uint64_t id = TRY(mount_id(fd));
+    const uint64_t id = TRY(kernel::mount_id(fd));
     fact.aliases = mounts_->aliases(id, fact.resolved);
     fact.nested = mounts_->below(fact.resolved);
     return ok_status();

@@ -10,8 +10,8 @@
 #include <string_view>
 #include <vector>
 
-#include "base/file.h"
 #include "base/text.h"
+#include "kernel/mountinfo.h"
 
 namespace gabion::container {
 namespace {
@@ -71,17 +71,13 @@ constexpr Name kNames[] = {
 std::string tmpfs_kind(int fd) {
   struct stat info {};
   if (::fstat(fd, &info) != 0) return "";
-  const Result<std::string> text = read_file("/proc/self/mountinfo", size_t{16} << 20);
+  const Result<std::string> text = kernel::read_mountinfo();
   if (!text.ok()) return "";
   const std::string device =
       concat({std::to_string(::major(info.st_dev)), ":", std::to_string(::minor(info.st_dev))});
   for (const std::string_view line : split(*text, '\n')) {
-    // 36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue
-    const std::vector<std::string_view> fields = split(line, ' ');
-    const size_t dash = line.find(" - ");
-    if (fields.size() < 3 || fields[2] != device || dash == std::string_view::npos) continue;
-    const std::string_view rest = line.substr(dash + 3);
-    return std::string(rest.substr(0, rest.find(' ')));
+    const std::optional<kernel::MountLine> mount = kernel::parse_mount_line(line);
+    if (mount && mount->device == device) return std::string(mount->type);
   }
   return "tmpfs";  // mounted in another mount namespace
 }

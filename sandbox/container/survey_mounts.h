@@ -40,7 +40,4 @@ class HostMounts {
   std::vector<Entry> entries_;
 };
 
-// STATX_MNT_ID of the mount the descriptor lies on (Linux 5.8).
-Result<uint64_t> mount_id(int fd);
-
 }  // namespace gabion::container

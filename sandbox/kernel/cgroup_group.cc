@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/path.h"
 #include "base/text.h"
@@ -21,12 +22,6 @@ Error write_error(std::string_view value, const std::string& directory, const st
       sys_error(concat({"failed to write \"", value, "\" to \"", directory, "/", file, "\""}), reason);
   if (reason == ENOENT) error.code = Code::kUnsupported;
   return error;
-}
-
-int64_t now_ns() {
-  timespec now{};
-  (void)::clock_gettime(CLOCK_MONOTONIC, &now);  // cannot fail for this clock
-  return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
 }
 
 }  // namespace
@@ -117,10 +112,12 @@ Result<GroupDirectory*> Group::require(std::string_view controller, std::string_
 }
 
 Backoff::Backoff(int timeout_ms, int64_t first_ns, int64_t longest_ns)
-    : deadline_ns_(now_ns() + int64_t{timeout_ms} * 1'000'000), next_ns_(first_ns), longest_ns_(longest_ns) {}
+    : deadline_ns_(monotonic_ns() + int64_t{timeout_ms} * 1'000'000),
+      next_ns_(first_ns),
+      longest_ns_(longest_ns) {}
 
 bool Backoff::pause() {
-  const int64_t left = deadline_ns_ - now_ns();
+  const int64_t left = deadline_ns_ - monotonic_ns();
   if (left <= 0) return false;
   const int64_t nap_ns = std::min(next_ns_, left);
   timespec nap{.tv_sec = nap_ns / 1'000'000'000, .tv_nsec = nap_ns % 1'000'000'000};

@@ -14,6 +14,7 @@
 #include "kernel/cgroup.h"
 #include "kernel/cgroup_group.h"
 #include "kernel/cgroup_mounts.h"
+#include "kernel/mountinfo.h"
 
 namespace gabion::kernel {
 namespace {
@@ -82,7 +83,7 @@ class V1Mounts {
       return std::optional(std::move(mount));
     }
     if (!mounts_) {
-      const std::string text = TRY(read_file("/proc/self/mountinfo", kProcLimit));
+      const std::string text = TRY(read_mountinfo());
       mounts_ = parse_cgroup_mounts(text);
     }
     const CgroupMount* mount = find_cgroup_mount(*mounts_, controllers);

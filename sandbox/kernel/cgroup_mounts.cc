@@ -4,26 +4,9 @@
 
 #include "base/path.h"
 #include "base/text.h"
+#include "kernel/mountinfo.h"
 
 namespace gabion::kernel {
-namespace {
-
-// Space, tab, newline and backslash appear as three octal digits, proc_pid_mountinfo(5).
-std::string unescape(std::string_view text) {
-  std::string plain;
-  for (size_t i = 0; i < text.size(); ++i) {
-    auto octal = [&](size_t at) { return at < text.size() && text[at] >= '0' && text[at] <= '7'; };
-    if (text[i] == '\\' && octal(i + 1) && octal(i + 2) && octal(i + 3)) {
-      plain += static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 + (text[i + 3] - '0'));
-      i += 3;
-    } else {
-      plain += text[i];
-    }
-  }
-  return plain;
-}
-
-}  // namespace
 
 std::vector<OwnGroup> parse_own_groups(std::string_view text) {
   std::vector<OwnGroup> groups;
@@ -41,18 +24,13 @@ std::vector<OwnGroup> parse_own_groups(std::string_view text) {
 std::vector<CgroupMount> parse_cgroup_mounts(std::string_view mountinfo) {
   std::vector<CgroupMount> mounts;
   for (std::string_view line : split(mountinfo, '\n')) {
-    // 36 35 98:0 ROOT MOUNT_POINT options optional... - TYPE source SUPER_OPTIONS
-    const size_t dash = line.find(" - cgroup");
-    if (dash == std::string_view::npos) continue;
-    const std::vector<std::string_view> left = split(line.substr(0, dash), ' ');
-    const std::vector<std::string_view> right = split(line.substr(dash + 3), ' ');
-    if (left.size() < 5 || right.size() < 3) continue;
-    if (right[0] != "cgroup" && right[0] != "cgroup2") continue;
+    const std::optional<MountLine> parsed = parse_mount_line(line);
+    if (!parsed || (parsed->type != "cgroup" && parsed->type != "cgroup2")) continue;
     CgroupMount mount;
-    mount.root = unescape(left[3]);
-    mount.mount_point = unescape(left[4]);
-    mount.unified = right[0] == "cgroup2";
-    for (std::string_view option : split(right[2], ',')) mount.options.emplace_back(option);
+    mount.root = unescape_mount_field(parsed->root);
+    mount.mount_point = unescape_mount_field(parsed->point);
+    mount.unified = parsed->type == "cgroup2";
+    for (std::string_view option : split(parsed->options, ',')) mount.options.emplace_back(option);
     mounts.push_back(std::move(mount));
   }
   return mounts;

@@ -13,26 +13,11 @@
 #include "base/text.h"
 #include "kernel/capabilities.h"
 #include "kernel/mount.h"
+#include "kernel/mountinfo.h"
 
 namespace gabion::kernel {
 
 namespace {
-
-// proc(5): space, tab, newline and backslash appear as \ooo.
-std::string undo_octal(std::string_view text) {
-  std::string plain;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const bool escape = text[i] == '\\' && i + 3 < text.size() && text[i + 1] >= '0' && text[i + 1] <= '3' &&
-                        text[i + 2] >= '0' && text[i + 2] <= '7' && text[i + 3] >= '0' && text[i + 3] <= '7';
-    if (!escape) {
-      plain += text[i];
-      continue;
-    }
-    plain += static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 + (text[i + 3] - '0'));
-    i += 3;
-  }
-  return plain;
-}
 
 // Splits at `separator`, a backslash protecting the next character, and removes those backslashes.
 std::vector<std::string> split_escaped(std::string_view text, char separator) {
@@ -70,7 +55,7 @@ std::vector<std::string> split_options(std::string_view text) {
 
 Result<OverlayLayout> parse_overlay_options(std::string_view options) {
   OverlayLayout layout;
-  for (const std::string& option : split_options(undo_octal(options))) {
+  for (const std::string& option : split_options(unescape_mount_field(options))) {
     const FilesystemOption pair = filesystem_option(option);
     if (pair.key == "lowerdir") {
       layout.lower = split_escaped(pair.value, ':');
@@ -93,29 +78,14 @@ Result<OverlayLayout> parse_overlay_options(std::string_view options) {
   return layout;
 }
 
-namespace {
-
-Result<unsigned long long> mount_id_of(int fd) {
-  struct statx info {};
-  if (::statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &info) != 0)
-    return sys_error("statx of the root filesystem");
-  return static_cast<unsigned long long>(info.stx_mnt_id);
-}
-
-}  // namespace
-
 Result<OverlayLayout> overlay_layout(int fd, const std::string& relative_base) {
-  const unsigned long long id = TRY(mount_id_of(fd));
-  const std::string table = TRY(read_file("/proc/self/mountinfo", size_t{64} << 20));
-  const std::string wanted = concat({std::to_string(id), " "});
+  const uint64_t number = TRY_AT(mount_id(fd), "root filesystem");
+  const std::string id = std::to_string(number);
+  const std::string table = TRY(read_mountinfo());
   for (std::string_view line : split(table, '\n')) {
-    if (!line.starts_with(wanted)) continue;
-    // "36 35 98:0 / /merged rw,noatime master:1 - overlay overlay rw,lowerdir=..."
-    const size_t dash = line.find(" - ");
-    if (dash == std::string_view::npos) break;
-    const std::vector<std::string_view> tail = split(line.substr(dash + 3), ' ');
-    if (tail.size() < 3) break;
-    OverlayLayout layout = TRY(parse_overlay_options(tail[2]));
+    const std::optional<MountLine> mount = parse_mount_line(line);
+    if (!mount || mount->id != id) continue;
+    OverlayLayout layout = TRY(parse_overlay_options(mount->options));
     auto absolute = [&](std::string& path) {
       if (!path.empty() && path.front() != '/') path = join_path(relative_base, path);
     };

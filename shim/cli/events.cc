@@ -1,9 +1,9 @@
 #include <poll.h>
 
 #include <algorithm>
-#include <ctime>
 #include <optional>
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "container/process.h"
 #include "kernel/cgroup_oom.h"
@@ -34,12 +34,6 @@ Status print_stats(const std::string& id, const kernel::CgroupLocation& location
   return print_event("stats", id, stats_document(stats));
 }
 
-int64_t now_ns() {
-  timespec now{};
-  (void)::clock_gettime(CLOCK_MONOTONIC, &now);  // cannot fail for this clock
-  return now.tv_sec * 1'000'000'000 + now.tv_nsec;
-}
-
 // Until the container's first process exits or its cgroup is removed.
 Status follow(const std::string& id, const container::Process& init, const kernel::CgroupLocation& location,
               int64_t interval_ns) {
@@ -50,15 +44,15 @@ Status follow(const std::string& id, const container::Process& init, const kerne
   } else if (opened.error().code != Code::kUnsupported) {
     return std::move(opened).error();
   }
-  int64_t next_ns = now_ns();
+  int64_t next_ns = monotonic_ns();
   while (true) {
-    const int64_t remaining_ns = next_ns - now_ns();
+    const int64_t remaining_ns = next_ns - monotonic_ns();
     if (remaining_ns <= 0) {
       const Status printed = print_stats(id, location);
       const bool gone = TRY(init.wait_exit(0));
       if (gone) return ok_status();  // the cgroup may have vanished under the reader
       if (!printed.ok()) return printed;
-      next_ns = now_ns() + interval_ns;
+      next_ns = monotonic_ns() + interval_ns;
       continue;
     }
     pollfd waiting[2] = {{.fd = init.pidfd(), .events = POLLIN, .revents = 0},

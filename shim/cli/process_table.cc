@@ -9,6 +9,7 @@
 #include <optional>
 #include <span>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "shim/cli/output.h"
@@ -119,8 +120,7 @@ void append_padded(std::string& line, std::string_view text, size_t width, bool 
 
 std::string process_table(const std::vector<pid_t>& pids) {
   const auto ticks_per_second = static_cast<uint64_t>(::sysconf(_SC_CLK_TCK));
-  timespec boot{};
-  (void)::clock_gettime(CLOCK_BOOTTIME, &boot);  // cannot fail for this clock
+  const auto up = static_cast<uint64_t>(boot_time_ns() / 1'000'000'000);
   const time_t now = ::time(nullptr);
   const Result<std::string> passwd = read_file("/etc/passwd", size_t{1} << 20);
   const std::string_view users = passwd.ok() ? std::string_view(passwd.value()) : std::string_view();
@@ -130,7 +130,6 @@ std::string process_table(const std::vector<pid_t>& pids) {
     const std::optional<Facts> facts = read_facts(pid);
     if (!facts) continue;
     const uint64_t since_boot = facts->start / ticks_per_second;
-    const uint64_t up = static_cast<uint64_t>(boot.tv_sec);
     const uint64_t age = up > since_boot ? up - since_boot : 0;
     const uint64_t used = facts->ticks / ticks_per_second;
     append_padded(table, user_name(facts->uid, users), 8, false);

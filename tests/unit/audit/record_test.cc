@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include "audit/clock.h"
+#include "audit/boot.h"
 
 namespace gabion::audit {
 namespace {

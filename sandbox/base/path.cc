@@ -190,7 +190,7 @@ Status remove_entries(int dir, dev_t device, int depth) {
   }
   Status status = ok_status();
   while (status.ok()) {
-    const dirent* entry = ::readdir(stream);  // NOLINT(concurrency-mt-unsafe): one thread
+    const dirent* entry = ::readdir(stream);
     if (entry == nullptr) break;
     const std::string name = entry->d_name;
     if (name == "." || name == "..") continue;

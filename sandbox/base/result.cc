@@ -10,8 +10,9 @@ std::string Error::message() const {
   if (!text.empty()) text += ": ";
   // strerror's capital letter ("No such file or directory") is lowered: Docker and Podman match
   // Go's lower-case texts to choose exit codes 126 and 127.
-  std::string reason = ::strerror(sys_errno);  // NOLINT(concurrency-mt-unsafe): one thread
-  if (reason.size() > 1 && reason[0] >= 'A' && reason[0] <= 'Z' && !(reason[1] >= 'A' && reason[1] <= 'Z')) {
+  std::string reason = ::strerror(sys_errno);
+  const auto capital = [&](size_t at) { return reason[at] >= 'A' && reason[at] <= 'Z'; };
+  if (reason.size() > 1 && capital(0) && !capital(1)) {
     reason[0] = static_cast<char>(reason[0] - 'A' + 'a');
   }
   return text + reason;

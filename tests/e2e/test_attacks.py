@@ -11,7 +11,7 @@ import stat
 import subprocess
 import time
 
-from runtime import HERE, Case, Process, only_gabion, wait_until
+from runtime import HERE, Case, Process, make_root, only_gabion, wait_until
 
 SECRET = "canary of the host"
 
@@ -368,19 +368,29 @@ class Hanging(Attack):
 class Devices(Attack):
     policy = "passthrough"
 
+    def shared_root(self):
+        if not os.path.isdir(self.work + "/root"):
+            make_root(self.work + "/root")
+        return self.work + "/root"
+
     def test_mode_of_a_device_is_not_given_to_another_file(self):
         """chmod(2) by name in a directory a peer writes to: a link in the node's place leads to the host."""
         volume = self.directory("volume")
         victim = self.canary + "/secret"
         os.chmod(victim, 0o600)
-        racer = Process(["sh", "-c", f"cd {volume}; while :; do rm -f node; ln -s {victim} node; done"])
+        subprocess.run(["gcc", "-static", "-O1", "-Wall", "-Werror", "-o", self.work + "/attacker", HERE + "/attacker.c"],
+                       check=True)
+        racer = Process([self.work + "/attacker", "swap", volume + "/node", victim])
         try:
-            for _ in range(60):
-                name, bundle = self.bundle("true", edit=lambda document: (
+            for _ in range(100):
+                name, bundle = self.bundle("true", root=False, edit=lambda document: (
+                    document["root"].update(path=self.shared_root()),
                     document["mounts"].append(bind(volume, "/data", "rbind", "rw")),
                     document["linux"].update(devices=[{"path": "/data/node", "type": "c", "major": 1, "minor": 3,
                                                        "fileMode": 0o666, "uid": 0, "gid": 0}])))
                 self.gabion("run", "--bundle", bundle, name, check=False)
+                if os.path.lexists(volume + "/node"):
+                    os.unlink(volume + "/node")
                 self.assertEqual(stat.S_IMODE(os.stat(victim).st_mode), 0o600)
         finally:
             racer.kill()

@@ -92,6 +92,13 @@ Result<NamespacePlan> plan_namespaces(const policy::HardenedSpec& hardened, cons
         break;
     }
   }
+  const bool joins_mounts = std::any_of(plan.join.begin(), plan.join.end(),
+                                        [](const auto& entry) { return entry.first == CLONE_NEWNS; });
+  if ((plan.create & CLONE_NEWNS) == 0 && !joins_mounts) {
+    // Everything after this would be done to the caller's own mounts, pivot_root(2) included.
+    return make_error(Code::kInvalid,
+                      "linux.namespaces: a container needs a mount namespace; add {\"type\": \"mount\"}");
+  }
   for (const auto& [clock, offset] : spec.linux_.time_offsets) {
     plan.time_offsets +=
         concat({clock, " ", std::to_string(offset.secs), " ", std::to_string(offset.nanosecs), "\n"});

@@ -81,6 +81,23 @@ class AsGiven(Case):
             with self.subTest(key):
                 self.refused(self.inside("true", edit=edit, check=False), key, words)
 
+    def test_the_callers_mounts_are_never_the_containers(self):
+        """No mount namespace: everything would be done to the host's. A joined one: not to its members'."""
+        def without(document):
+            document["linux"]["namespaces"] = [entry for entry in document["linux"]["namespaces"]
+                                               if entry["type"] != "mount"]
+            document["linux"]["maskedPaths"] = document["linux"]["readonlyPaths"] = []
+        with open("/proc/self/mountinfo", encoding="utf-8") as file:
+            before = file.read()
+        self.refused(self.inside("true", edit=without, check=False), "mount namespace")
+
+        def joined(document):
+            without(document)
+            document["linux"]["namespaces"].append({"type": "mount", "path": "/proc/self/ns/mnt"})
+        self.inside("true", edit=joined, check=False)
+        with open("/proc/self/mountinfo", encoding="utf-8") as file:
+            self.assertEqual(file.read(), before)
+
     def test_home_comes_from_the_image(self):
         for uid, home in ((0, "/root"), (1000, "/home"), (4242, "/")):
             done = self.script("echo $HOME", env=["PATH=/bin"], user={"uid": uid, "gid": uid})

@@ -1,6 +1,5 @@
 // Device rules against real opens, on the v1 controller and by BPF; statistics; out of memory.
 #include <poll.h>
-#include <sys/mman.h>
 
 #include <cstring>
 
@@ -107,14 +106,6 @@ TEST_F(CgroupDevices, VerifierTakesLongAndOddLists) {
   const auto cgroup = Cgroup::create(where, with_devices(rules));
   ASSERT_OK(cgroup);
   EXPECT_EQ(wait_for(spawn(*cgroup, try_devices)) & 1, 1);
-}
-
-int eat_memory() {
-  constexpr size_t kSize = size_t{64} << 20;
-  char* memory =
-      static_cast<char*>(::mmap(nullptr, kSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
-  for (size_t at = 0; at < kSize; at += 4096) memory[at] = 1;
-  return 0;
 }
 
 TEST_F(CgroupEvents, OutOfMemoryIsReportedAndThenTheEnd) {

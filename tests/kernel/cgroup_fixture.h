@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -113,6 +114,15 @@ class CgroupFixture : public ::testing::Test {
     EXPECT_EQ(::waitpid(pid, &status, 0), pid);
     std::erase(children_, pid);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  }
+
+  // 64 MiB, touched.
+  static int eat_memory() {
+    constexpr size_t kSize = size_t{64} << 20;
+    void* memory = ::mmap(nullptr, kSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    auto* bytes = static_cast<volatile char*>(memory);
+    for (size_t at = 0; at < kSize; at += 4096) bytes[at] = 1;
+    return 0;
   }
 
   std::string top_;

@@ -1,6 +1,5 @@
 // On a host that has cgroup2 alone: controllers are passed down, limits arrive, events are told.
 #include <poll.h>
-#include <sys/mman.h>
 
 #include "kernel/cgroup_oom.h"
 #include "kernel/cgroup_stats.h"
@@ -16,14 +15,6 @@ class CgroupUnified : public CgroupFixture {
     CgroupFixture::SetUp();
   }
 };
-
-int eat_memory() {
-  constexpr size_t kSize = size_t{64} << 20;
-  void* memory = ::mmap(nullptr, kSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  auto* bytes = static_cast<volatile char*>(memory);
-  for (size_t at = 0; at < kSize; at += 4096) bytes[at] = 1;
-  return 0;
-}
 
 TEST_F(CgroupUnified, LimitsArriveThroughNewParents) {
   CgroupLimits limits;

@@ -389,4 +389,13 @@ class Case(unittest.TestCase):
             for pid in own_processes():
                 os.kill(pid, signal.SIGKILL)
             wait_until(lambda: not own_processes(), 2)
+            # A failed case must not fail the next ones, nor litter the node.
+            for path in self.cgroups():
+                for directory, _, _ in os.walk(path, topdown=False):
+                    try:
+                        os.rmdir(directory)
+                    except OSError:
+                        pass
+            for name in self.id_links():
+                os.unlink(os.path.join(IDS, name))
             shutil.rmtree(self.work, ignore_errors=True)

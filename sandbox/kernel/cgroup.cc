@@ -127,8 +127,9 @@ Result<Cgroup> Cgroup::create(const CgroupLocation& location, const CgroupLimits
   MadeDirectories made;
   Group group(location);
   for (GroupDirectory& directory : group.directories()) {
-    directory.fresh = TRY(made.make(directory.path()));
-    if (!directory.fresh) TRY(require_unused(directory));
+    const bool fresh = TRY(made.make(directory.path()));
+    directory.set_fresh(fresh);
+    if (!fresh) TRY(require_unused(directory));
   }
   if (group.is_unified()) {
     TRY(enable_controllers(group, limits));
@@ -201,6 +202,7 @@ Result<std::vector<pid_t>> Cgroup::processes() const {
 
 Status Cgroup::remove() {
   std::vector<std::string> left;
+  left.reserve(location_.directories.size());
   for (const auto& [name, path] : location_.directories) left.push_back(path);
   Status result = ok_status();
   Backoff backoff(kRemoveTimeoutMs, kRemoveFirstNs, kRemoveLongestNs);

@@ -39,12 +39,15 @@ class GroupDirectory {
   // The file's one number; "max" is UINT64_MAX, and a negative one (v1's "-1") too.
   Result<uint64_t> read_number(const std::string& file);
 
-  bool fresh = false;  // made a moment ago: nothing in it yet
+  // Made a moment ago: nothing in it yet.
+  [[nodiscard]] bool fresh() const { return fresh_; }
+  void set_fresh(bool fresh) { fresh_ = fresh; }
 
  private:
   std::string name_;
   std::string path_;
   Fd fd_;
+  bool fresh_ = false;
 };
 
 class Group {

@@ -129,7 +129,7 @@ Status signal_frozen(Group& group, int signal) {
   // A group that does not freeze in time is signalled as it runs: the rounds of kill_all catch what
   // forks meanwhile.
   const bool froze = !was_frozen && has_freezer(group) && freeze_group(group).ok();
-  const Status signalled = signal_processes(group, signal);
+  Status signalled = signal_processes(group, signal);
   if (signal == SIGKILL && has_freezer(group)) {
     TRY(thaw_tree(group));
   } else if (froze) {
@@ -142,7 +142,7 @@ Status signal_frozen(Group& group, int signal) {
 Status kill_once(Group& group) {
   GroupDirectory* unified = group.unified();
   if (unified != nullptr) {
-    const Status killed = unified->write("cgroup.kill", "1");
+    Status killed = unified->write("cgroup.kill", "1");
     // cgroup2's own freezer lets SIGKILL through.
     if (killed.ok()) return group.find("freezer") == nullptr ? ok_status() : thaw_tree(group);
     // Before Linux 5.14 there is no such file; EOPNOTSUPP: a threaded group.

@@ -65,7 +65,7 @@ Status apply_memory(Group& group, const CgroupLimits& limits) {
   if (is_set(limits.memory_reservation)) {
     TRY(memory->write("memory.soft_limit_in_bytes", std::to_string(*limits.memory_reservation)));
   }
-  if (limits.oom_kill_disable && (*limits.oom_kill_disable || !memory->fresh)) {
+  if (limits.oom_kill_disable && (*limits.oom_kill_disable || !memory->fresh())) {
     TRY(memory->write("memory.oom_control", *limits.oom_kill_disable ? "1" : "0"));
   }
   if (limits.memory_swappiness) {
@@ -149,7 +149,7 @@ Status fill_cpuset(const std::string& path, const std::string& file, const std::
 Status apply_cpuset(Group& group, const CgroupLimits& limits) {
   if (limits.cpuset_cpus.empty() && limits.cpuset_mems.empty()) return ok_status();
   GroupDirectory* cpuset = TRY(group.require("cpuset", "the CPU set"));
-  if (cpuset->fresh) return ok_status();  // prepare_v1 wrote them
+  if (cpuset->fresh()) return ok_status();  // prepare_v1 wrote them
   if (!limits.cpuset_cpus.empty()) TRY(cpuset->write("cpuset.cpus", limits.cpuset_cpus));
   if (!limits.cpuset_mems.empty()) TRY(cpuset->write("cpuset.mems", limits.cpuset_mems));
   return ok_status();
@@ -159,6 +159,7 @@ Status apply_cpuset(Group& group, const CgroupLimits& limits) {
 
 Status write_throttles(GroupDirectory& blkio, const char* file, const std::vector<BlockThrottle>& throttles) {
   std::vector<std::string> values;
+  values.reserve(throttles.size());
   for (const BlockThrottle& entry : throttles) {
     values.push_back(device_value(entry.major, entry.minor, entry.rate));
   }
@@ -248,7 +249,7 @@ Status apply_devices(Group& group, const CgroupLimits& limits) {
   std::optional<DeviceList> current;
   // A new group starts with its parent's list, whatever that is; a living one is changed only where
   // it differs, so that its processes never lose a device they keep.
-  if (!devices->fresh) {
+  if (!devices->fresh()) {
     const std::string text = TRY(devices->read("devices.list"));
     current = parse_device_list(text);
   }
@@ -263,8 +264,8 @@ Status apply_devices(Group& group, const CgroupLimits& limits) {
 Status prepare_v1(Group& group, const CgroupLimits& limits) {
   GroupDirectory* cpuset = group.find("cpuset");
   if (cpuset == nullptr) return ok_status();
-  TRY(fill_cpuset(cpuset->path(), "cpuset.cpus", limits.cpuset_cpus, cpuset->fresh));
-  return fill_cpuset(cpuset->path(), "cpuset.mems", limits.cpuset_mems, cpuset->fresh);
+  TRY(fill_cpuset(cpuset->path(), "cpuset.cpus", limits.cpuset_cpus, cpuset->fresh()));
+  return fill_cpuset(cpuset->path(), "cpuset.mems", limits.cpuset_mems, cpuset->fresh());
 }
 
 Status apply_v1(Group& group, const CgroupLimits& limits) {

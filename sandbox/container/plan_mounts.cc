@@ -51,8 +51,7 @@ Status fill_bind(MountOp& op, const oci::Mount& mount, const kernel::MountOption
                  const Survey& survey, const Plan& plan) {
   const auto source = survey.sources.find(mount.source);
   if (source == survey.sources.end()) {
-    return make_error(Code::kNotFound, concat({"mount ", mount.destination, ": the source ", mount.source,
-                                               " does not exist"}));
+    return sys_error(concat({"mount ", mount.destination, ": source ", mount.source}), ENOENT);
   }
   op.kind = MountOp::Kind::kTree;
   op.node = TRY(node_kind(source->second.get(), mount.source));

@@ -34,8 +34,6 @@ Status join_cgroups(const Plan& plan) {
 Status join_namespaces(const NamespacePlan& namespaces) {
   for (const auto& [type, fd] : namespaces.join) {
     if (::setns(fd.get(), type) != 0) return sys_error("join a namespace (setns)");
-    // In a copy: the container's root must not become that of those who are there.
-    if (type == CLONE_NEWNS && ::unshare(CLONE_NEWNS) != 0) return sys_error("new mount namespace");
   }
   return ok_status();
 }

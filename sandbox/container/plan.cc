@@ -51,6 +51,17 @@ Result<Fd> duplicate(const Fd& fd) {
   return Fd(copy);
 }
 
+// A joined one becomes the container's with all who are in it: what such a spec asks for.
+bool has_own_mounts(const oci::Spec& spec, const Survey& survey) {
+  for (const oci::Namespace& entry : spec.linux_.namespaces) {
+    if (entry.type != oci::NamespaceType::kMount) continue;
+    if (entry.path.empty()) return true;
+    const auto fact = survey.facts.namespaces.find(entry.path);
+    return fact != survey.facts.namespaces.end() && !fact->second.is_host;
+  }
+  return false;
+}
+
 Result<NamespacePlan> plan_namespaces(const policy::HardenedSpec& hardened, const Survey& survey,
                                       const std::optional<IdSlot>& slot) {
   const oci::Spec& spec = hardened.spec();
@@ -92,12 +103,11 @@ Result<NamespacePlan> plan_namespaces(const policy::HardenedSpec& hardened, cons
         break;
     }
   }
-  const bool joins_mounts = std::any_of(plan.join.begin(), plan.join.end(),
-                                        [](const auto& entry) { return entry.first == CLONE_NEWNS; });
-  if ((plan.create & CLONE_NEWNS) == 0 && !joins_mounts) {
+  if (!has_own_mounts(spec, survey)) {
     // Everything after this would be done to the caller's own mounts, pivot_root(2) included.
     return make_error(Code::kInvalid,
-                      "linux.namespaces: a container needs a mount namespace; add {\"type\": \"mount\"}");
+                      "linux.namespaces: a container needs a mount namespace that is not the runtime's own; "
+                      "add {\"type\": \"mount\"}");
   }
   for (const auto& [clock, offset] : spec.linux_.time_offsets) {
     plan.time_offsets +=
@@ -185,6 +195,7 @@ Result<Plan> make_plan(const policy::HardenedSpec& hardened, const Survey& surve
   TRY_AT(plan_sysctls(plan, hardened, survey), "linux.sysctl");
   if (spec.process) {
     plan.process = TRY(make_process_plan(*spec.process, hardened.controls().private_stdio));
+    plan.process.shed_priority = hardened.controls().seal_namespaces;
     plan.process.filters = TRY(make_filters(spec.linux_.seccomp, hardened.controls().seccomp_profile));
     make_working_directory(plan);
     TRY(connect_listener(plan.process, spec.linux_.seccomp));

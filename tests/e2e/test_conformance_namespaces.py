@@ -82,7 +82,7 @@ class AsGiven(Case):
                 self.refused(self.inside("true", edit=edit, check=False), key, words)
 
     def test_the_callers_mounts_are_never_the_containers(self):
-        """No mount namespace: everything would be done to the host's. A joined one: not to its members'."""
+        """Without a mount namespace of its own a container's root would become the host's."""
         def without(document):
             document["linux"]["namespaces"] = [entry for entry in document["linux"]["namespaces"]
                                                if entry["type"] != "mount"]
@@ -94,7 +94,7 @@ class AsGiven(Case):
         def joined(document):
             without(document)
             document["linux"]["namespaces"].append({"type": "mount", "path": "/proc/self/ns/mnt"})
-        self.inside("true", edit=joined, check=False)
+        self.refused(self.inside("true", edit=joined, check=False), "mount namespace")
         with open("/proc/self/mountinfo", encoding="utf-8") as file:
             self.assertEqual(file.read(), before)
 

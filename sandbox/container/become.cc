@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -20,7 +21,34 @@
 
 namespace gabion::container {
 
+namespace {
+
+// An engine is protected from the OOM killer and may run before others; its containers must not be and do
+// so at the expense of the node's services, only because nobody said so.
+Status shed_priority(const ProcessPlan& process, int proc) {
+  if (!process.oom_score_adj) {
+    const std::string inherited = TRY_AT(read_file_at(proc, "self/oom_score_adj", 64), "process.oomScoreAdj");
+    if (inherited.starts_with('-')) {
+      TRY_AT(write_existing_at(proc, "self/oom_score_adj", "0"), "process.oomScoreAdj");
+    }
+  }
+  if (!process.scheduling.policy.empty()) return ok_status();
+  const int policy = ::sched_getscheduler(0);
+  if (policy != SCHED_OTHER && policy != SCHED_BATCH && policy != SCHED_IDLE) {
+    const sched_param ordinary{};
+    if (::sched_setscheduler(0, SCHED_OTHER, &ordinary) != 0) return sys_error("process.scheduler");
+  }
+  errno = 0;
+  if (::getpriority(PRIO_PROCESS, 0) < 0 && errno == 0 && ::setpriority(PRIO_PROCESS, 0, 0) != 0) {
+    return sys_error("process.scheduler: nice");
+  }
+  return ok_status();
+}
+
+}  // namespace
+
 Status set_privileged_attributes(const ProcessPlan& process, int proc) {
+  if (process.shed_priority) TRY(shed_priority(process, proc));
   if (process.oom_score_adj) {
     TRY_AT(write_existing_at(proc, "self/oom_score_adj", std::to_string(*process.oom_score_adj)),
            "process.oomScoreAdj");
@@ -89,7 +117,8 @@ Status take_identity(const ProcessPlan& process, const NamespacePlan& namespaces
   if (::setresuid(process.uid, process.uid, process.uid) != 0) {
     return sys_error(concat({"process.user.uid: setuid ", std::to_string(process.uid)}));
   }
-  if (process.umask) (void)::umask(*process.umask);
+  // Never the caller's: a daemon's 0 would make every file of the container world-writable. 022 is runc's.
+  (void)::umask(process.umask.value_or(022));
   if (::prctl(PR_SET_KEEPCAPS, 0) != 0) return sys_error("drop KEEPCAPS");
   // The process now has the container's ids while it is still the runtime's program: a process of the
   // container must not trace it or open its files (CVE-2016-9962). The change of user has seen to that

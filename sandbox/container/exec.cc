@@ -178,6 +178,7 @@ Result<int> exec(const Host& host, const ExecOptions& options) {
 
   ExecPlan plan;
   plan.process = TRY(make_process_plan(hardened.process(), live.state.controls.private_stdio));
+  plan.process.shed_priority = live.state.controls.seal_namespaces;
   plan.process.filters = TRY(make_filters(running.linux_.seccomp, live.state.controls.seccomp_profile));
   if (running.linux_.personality) plan.process.personality = running.linux_.personality->domain;
   // The session keyring of the caller is the host's; runc joins the container's by this name too.

@@ -126,7 +126,8 @@ struct ProcessPlan {
   bool terminal = false;
   uint16_t rows = 0;
   uint16_t columns = 0;
-  bool own_stdio = false;  // pipes on 0, 1, 2 are given to the process's user
+  bool shed_priority = false;  // what it inherits is no better than an ordinary process's
+  bool own_stdio = false;      // pipes on 0, 1, 2 are given to the process's user
   bool new_keyring = true;
   std::string keyring_name;
   struct Filter {

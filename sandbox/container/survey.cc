@@ -21,6 +21,7 @@
 #include "container/survey_filesystem.h"
 #include "container/survey_mounts.h"
 #include "kernel/mountinfo.h"
+#include "kernel/user_namespace_map.h"
 
 namespace gabion::container {
 namespace {
@@ -185,6 +186,15 @@ bool is_host_namespace(const struct stat& info, const char* name) {
   return is_of("self") || is_of("1");
 }
 
+// By another name: a namespace that gives its processes ids of the node's own users. What engines make
+// begins above them (subuid(5): 100000; Kubernetes: 65536).
+Result<bool> has_host_ids(int user_namespace) {
+  constexpr uint32_t kFirstForeign = 65536;
+  const std::vector<kernel::IdMap> maps = TRY(kernel::read_id_maps(user_namespace));
+  return std::any_of(maps.begin(), maps.end(),
+                     [](const kernel::IdMap& map) { return map.outside < kFirstForeign; });
+}
+
 Status survey_namespace(const oci::Namespace& entry, Survey& survey) {
   const auto* kind = std::find_if(std::begin(kNamespaceKinds), std::end(kNamespaceKinds),
                                   [&](const NamespaceKind& known) { return known.type == entry.type; });
@@ -206,6 +216,9 @@ Status survey_namespace(const oci::Namespace& entry, Survey& survey) {
     }
     fact.found = true;
     fact.is_host = is_host_namespace(info, kind->name);
+    if (entry.type == oci::NamespaceType::kUser && !fact.is_host) {
+      fact.is_host = TRY_AT(has_host_ids(fd.get()), what);
+    }
     survey.namespaces.emplace(entry.path, std::move(fd));
   }
   survey.facts.namespaces.emplace(entry.path, fact);

@@ -43,7 +43,8 @@ struct HookFact {
 
 struct NamespaceFact {
   bool found = false;
-  bool is_host = false;  // the runtime's own, or the first process's
+  bool is_host =
+      false;  // the runtime's own or the first process's; a user namespace: also one with the node's ids
 };
 
 struct HostFacts {

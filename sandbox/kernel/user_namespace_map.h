@@ -1,0 +1,16 @@
+// Whose ids a user namespace that somebody else made has.
+#pragma once
+
+#include <vector>
+
+#include "base/result.h"
+#include "kernel/user_namespace.h"
+
+namespace gabion::kernel {
+
+// Its uid and gid maps, in that order in one list, as the caller's user namespace sees them. The kernel
+// shows maps only for a process in the namespace (user_namespaces(7)), so a child enters it for a moment.
+// EINVAL: the namespace is the caller's own.
+Result<std::vector<IdMap>> read_id_maps(int user_namespace);
+
+}  // namespace gabion::kernel

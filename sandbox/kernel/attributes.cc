@@ -1,6 +1,5 @@
 #include "kernel/attributes.h"
 
-#include <linux/ioprio.h>
 #include <linux/keyctl.h>
 #include <sched.h>
 #include <sys/personality.h>
@@ -66,10 +65,13 @@ constexpr NamedNumber kMemoryFlags[] = {
     {"MPOL_F_NUMA_BALANCING", 1 << 13},
 };
 
+// ioprio_set(2). <linux/ioprio.h> is no C++: since Linux 6.6 it has a parameter named "class".
+constexpr int kIoClassShift = 13;
+constexpr int kIoWhoProcess = 1;
 constexpr NamedNumber kIoClasses[] = {
-    {"IOPRIO_CLASS_RT", IOPRIO_CLASS_RT},
-    {"IOPRIO_CLASS_BE", IOPRIO_CLASS_BE},
-    {"IOPRIO_CLASS_IDLE", IOPRIO_CLASS_IDLE},
+    {"IOPRIO_CLASS_RT", 1},
+    {"IOPRIO_CLASS_BE", 2},
+    {"IOPRIO_CLASS_IDLE", 3},
 };
 
 // struct sched_attr of sched_setattr(2), first version: <linux/sched/types.h> cannot be included beside
@@ -166,8 +168,8 @@ Status set_memory_policy(const MemoryPolicy& policy) {
 Status set_io_priority(std::string_view class_name, int priority) {
   const std::optional<int> io_class = number_of(kIoClasses, class_name);
   if (!io_class) return make_error(Code::kInvalid, concat({"unknown I/O priority class ", class_name}));
-  const int value = IOPRIO_PRIO_VALUE(*io_class, priority);
-  if (::syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, value) != 0) return sys_error("set the I/O priority");
+  const int value = (*io_class << kIoClassShift) | priority;
+  if (::syscall(SYS_ioprio_set, kIoWhoProcess, 0, value) != 0) return sys_error("set the I/O priority");
   return ok_status();
 }
 

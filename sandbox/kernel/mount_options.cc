@@ -90,9 +90,8 @@ MountOptions parse_mount_options(const std::vector<std::string>& options) {
                word == "nouser" || word == "_netdev" || word == "nofail" || word == "silent" ||
                word == "loud") {
       // fstab's words and no-ops of mount(8): nothing for the kernel.
-    } else if (apply_attribute(parsed.attributes, word)) {
-    } else if (word.size() > 1 && word[0] == 'r' && apply_attribute(parsed.recursive, word.substr(1))) {
-    } else {
+    } else if (!apply_attribute(parsed.attributes, word) &&
+               !(word.size() > 1 && word[0] == 'r' && apply_attribute(parsed.recursive, word.substr(1)))) {
       bool propagation = false;
       for (const PropagationWord& known : kPropagationWords) {
         if (word == known.word || (word[0] == 'r' && word.substr(1) == known.word)) {

@@ -204,10 +204,10 @@ class Emitter {
     return load(offset, masked);
   }
   Label load_low(uint32_t index, uint32_t mask, Label next) {
-    return load_word(offsetof(seccomp_data, args) + 8 * index, mask, next);
+    return load_word(offsetof(seccomp_data, args) + size_t{8} * index, mask, next);
   }
   Label load_high(uint32_t index, uint32_t mask, Label next) {
-    return load_word(offsetof(seccomp_data, args) + 8 * index + 4, mask, next);
+    return load_word(offsetof(seccomp_data, args) + size_t{8} * index + 4, mask, next);
   }
 
   Label high_equal(uint32_t index, const Equality& wanted, Label match, Label fail) {

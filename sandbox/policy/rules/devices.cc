@@ -120,6 +120,7 @@ void judge_devices(const Policy& policy, Draft& draft, Recorder& log) {
 
   if (section.net_devices.empty()) return;
   std::vector<std::string> names;
+  names.reserve(section.net_devices.size());
   for (const auto& entry : section.net_devices) names.push_back(entry.first);
   if (log.rewrites(Rule::kDevicesNetwork, {"linux.netDevices", word_list(names), "",
                                            "a network device of the host carries the host's traffic",

@@ -250,7 +250,7 @@ std::optional<Objection> object_to_aliases(const Policy& policy, const std::stri
     std::optional<Objection> objection = object_to_socket(other);
     if (!objection) objection = object_to_sensitive(policy, other);
     if (!objection) continue;
-    objection->reason = path + " shows the files of " + other + ": " + objection->reason;
+    objection->reason = concat({path, " shows the files of ", other, ": ", objection->reason});
     return objection;
   }
   return std::nullopt;

@@ -109,7 +109,7 @@ void judge_unified(const Policy& policy, const HostFacts& facts, oci::Resources&
                    const std::string& path, Recorder& log) {
   std::vector<std::pair<std::string, std::string>> kept;
   for (auto& [name, value] : resources.unified) {
-    const std::string at = path + ".unified." + name;
+    const std::string at = concat({path, ".unified.", name});
     const bool plain = value.find_first_of(std::string_view("\n\0", 2)) == std::string::npos;
     if ((!is_known_file(name) || !plain) &&
         log.rewrites(

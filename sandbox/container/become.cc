@@ -2,12 +2,14 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/magic.h>
 #include <linux/securebits.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -81,8 +83,11 @@ Status give_stdio(const ProcessPlan& process, const NamespacePlan& namespaces) {
   const gid_t gid = kernel::map_to_host(namespaces.gids, process.gid);
   for (int fd = 0; fd < 3; ++fd) {
     struct stat info {};
-    // A closed descriptor stays closed. Only pipes: a file or terminal of the host keeps its owner.
+    struct statfs place {};
+    // A closed descriptor stays closed. Only pipes without a name: a file, terminal or named FIFO of the
+    // host keeps its owner.
     if (::fstat(fd, &info) != 0 || !S_ISFIFO(info.st_mode)) continue;
+    if (::fstatfs(fd, &place) != 0 || place.f_type != PIPEFS_MAGIC) continue;
     if (::fchown(fd, uid, gid) != 0) return sys_error("give standard streams to the container's user");
   }
   return ok_status();

@@ -18,7 +18,9 @@ namespace gabion::container {
 namespace {
 
 constexpr int kLockTimeoutMs = 10'000;
-constexpr const char* kLockName = ".lock";  // never a slot: slots are numbers
+// Never slots: slots are numbers.
+constexpr const char* kLockName = ".lock";
+constexpr const char* kGridName = ".grid";
 
 // nullopt: no such link, or not a link.
 std::optional<std::string> read_link(int dir, const std::string& name) {
@@ -54,6 +56,40 @@ uint32_t first_choice(const std::string& text, uint32_t slots) {
   uint64_t hash = 14695981039346656037ULL;  // FNV-1a
   for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
   return static_cast<uint32_t>((hash >> 16) % slots);
+}
+
+bool has_live_slot(int dir) {
+  const int copy = ::openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  DIR* stream = copy < 0 ? nullptr : ::fdopendir(copy);
+  if (stream == nullptr) {
+    if (copy >= 0) (void)::close(copy);
+    return true;  // not known: as if there were one
+  }
+  bool live = false;
+  while (const dirent* entry = ::readdir(stream)) {  // NOLINT(concurrency-mt-unsafe): one thread
+    const std::optional<std::string> target = read_link(dir, entry->d_name);
+    live = live || (target && !is_gone(*target));
+  }
+  (void)::closedir(stream);
+  return live;
+}
+
+// Slots are told apart by their first id alone, which is enough only while all are of one size and
+// lie on one grid. The grid is written down; a policy with another one waits until no slot is in use.
+Status check_grid(int dir, const policy::IdRange& range) {
+  const std::string grid = concat({std::to_string(range.size), "+", std::to_string(range.base % range.size)});
+  const Result<std::string> known = read_file_at(dir, kGridName, 64);
+  if (known.ok() && *known == grid) return ok_status();
+  const Fd lock = TRY(lock_file_at(dir, kLockName, kLockTimeoutMs));
+  const Result<std::string> again = read_file_at(dir, kGridName, 64);
+  if (again.ok() && *again == grid) return ok_status();
+  if (again.ok() && has_live_slot(dir)) {
+    return make_error(Code::kRefused,
+                      concat({"the policy's ids would overlap: containers have ranges of the grid ", *again,
+                              ", and the policy now asks for ", grid,
+                              " (size+offset); delete those containers first, or restore the policy's ids"}));
+  }
+  return write_file_atomic_at(dir, kGridName, grid, 0600);
 }
 
 enum class Take { kTaken, kInUse };
@@ -101,6 +137,7 @@ Result<IdSlot> take_id_slot(const policy::IdRange& range, const std::string& sta
                               " ids for a container: correct the policy's id range"}));
   }
   const Fd dir = TRY(open_registry(registry));
+  TRY(check_grid(dir.get(), range));
   const uint32_t start = first_choice(state_directory, slots);
   for (uint32_t step = 0; step < slots; ++step) {
     const uint32_t index = static_cast<uint32_t>((uint64_t{start} + step) % slots);

@@ -64,6 +64,21 @@ TEST_F(IdRange, ReleaseAllFreesEverythingOfOne) {
   EXPECT_TRUE(release_all_id_slots(owner(5), root_ / "absent").ok());
 }
 
+TEST_F(IdRange, AnotherGridWaitsUntilNoSlotIsInUse) {
+  ASSERT_TRUE(take_id_slot(range_, owner(0), registry()).ok());
+  policy::IdRange wider = range_;
+  wider.size = 131072;
+  const Result<IdSlot> overlapping = take_id_slot(wider, owner(1), registry());
+  ASSERT_FALSE(overlapping.ok());
+  EXPECT_EQ(overlapping.error().code, Code::kRefused);
+  policy::IdRange shifted = range_;
+  shifted.base += 7;
+  EXPECT_FALSE(take_id_slot(shifted, owner(1), registry()).ok());
+  ASSERT_TRUE(release_all_id_slots(owner(0), registry()).ok());
+  EXPECT_TRUE(take_id_slot(wider, owner(1), registry()).ok());
+  EXPECT_FALSE(take_id_slot(range_, owner(0), registry()).ok());
+}
+
 TEST_F(IdRange, TakesOverFromTheDead) {
   for (int i = 0; i < 4; ++i) ASSERT_TRUE(take_id_slot(range_, owner(i), registry()).ok());
   ASSERT_EQ(::rmdir(owner(2).c_str()), 0);

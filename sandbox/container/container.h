@@ -28,48 +28,48 @@ std::string_view status_name(ContainerStatus status);  // "creating", "created",
 
 // What every operation needs; built once by the front end from its global flags.
 struct Host {
-  std::string root;               // --root: the state directory
-  const policy::Policy* policy = nullptr;  // not owned
-  audit::Log* audit = nullptr;             // not owned
-  bool no_cgroups = false;        // --cgroup-manager disabled
+  std::string root;                             // --root: the state directory
+  const policy::Policy* policy = nullptr;       // not owned
+  audit::Log* audit = nullptr;                  // not owned
+  bool no_cgroups = false;                      // --cgroup-manager disabled
   std::function<void(std::string_view)> debug;  // may be empty
   std::function<void(std::string_view)> warn;   // may be empty
 };
 
 struct CreateOptions {
   std::string id;
-  std::string bundle = ".";       // directory
+  std::string bundle = ".";            // directory
   std::string config = "config.json";  // file name in the bundle, or an absolute path
-  std::string console_socket;     // path of a unix socket; "" none
-  std::string pidfd_socket;       // path of a unix socket; "" none
-  std::string pid_file;           // "" none; written last
-  int preserve_fds = 0;           // descriptors 3 .. 3+n-1 go to the container
+  std::string console_socket;          // path of a unix socket; "" none
+  std::string pidfd_socket;            // path of a unix socket; "" none
+  std::string pid_file;                // "" none; written last
+  int preserve_fds = 0;                // descriptors 3 .. 3+n-1 go to the container
   bool no_pivot = false;
   bool no_new_keyring = false;
-  bool detach = true;             // false only for foreground `run`
+  bool detach = true;  // false only for foreground `run`
 };
 
 struct ExecOptions {
   std::string id;
-  oci::Process process;           // whole: the front end merges flags into the container's own
+  oci::Process process;  // whole: the front end merges flags into the container's own
   std::string console_socket;
   std::string pidfd_socket;
   std::string pid_file;
   int preserve_fds = 0;
   bool detach = false;
   bool ignore_paused = false;
-  std::string cgroup;             // sub-cgroup, --cgroup; "" the container's
+  std::string cgroup;  // sub-cgroup, --cgroup; "" the container's
 };
 
 struct Info {
   std::string id;
   std::string oci_version;
   ContainerStatus status = ContainerStatus::kStopped;
-  pid_t pid = 0;                  // 0 when stopped
+  pid_t pid = 0;  // 0 when stopped
   std::string bundle;
   std::string rootfs;
-  std::string created;            // RFC 3339
-  std::string owner;              // user name of the state directory's owner
+  std::string created;  // RFC 3339
+  std::string owner;    // user name of the state directory's owner
   std::vector<std::pair<std::string, std::string>> annotations;
 };
 

@@ -61,7 +61,7 @@ Status start(const Host& host, const std::string& id) {
   TRY(store.save(live.state));
   TRY(channel.send(MessageKind::kCommit));
   TRY(with_outcome(host, record, starting(await_execution(channel))));
-  const Status poststart = run_poststart(host, live.state, live.state.init_pid);
+  Status poststart = run_poststart(host, live.state, live.state.init_pid);
   if (poststart.ok()) return poststart;
   // runtime.md, "Lifecycle": a failing poststart hook stops and deletes the container.
   lock.reset();
@@ -75,7 +75,7 @@ Result<int> run(const Host& host, const CreateOptions& options, bool keep) {
   if (!options.detach) forwarder = TRY(SignalForwarder::open());
   const auto made = TRY(with_outcome(host, create_record(host, options),
                                      starting(launch(host, store, options, StartMode::kAtOnce))));
-  const Status poststart = run_poststart(host, made->state, made->child.pid);
+  Status poststart = run_poststart(host, made->state, made->child.pid);
   if (!poststart.ok()) {
     // As in start().
     (void)remove(host, options.id, true);

@@ -18,14 +18,13 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "kernel/attributes.h"
 
 namespace gabion::container {
 namespace {
 
 constexpr size_t kCaptureLimit = size_t{64} << 10;
-#ifndef MFD_NOEXEC_SEAL
-constexpr unsigned MFD_NOEXEC_SEAL = 0x0008U;  // Linux 6.3
-#endif
+constexpr unsigned kNoexecSeal = 0x0008U;  // MFD_NOEXEC_SEAL, Linux 6.3: the headers may be older
 
 struct Pipe {
   Fd read;
@@ -46,7 +45,7 @@ Result<Pipe> make_pipe(int flags) {
 Result<Fd> make_stdin(std::string_view text) {
   constexpr unsigned kFlags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
   // vm.memfd_noexec=2 refuses a memfd that does not ask for no-exec; before 6.3 the flag is EINVAL.
-  int raw = ::memfd_create("state", kFlags | MFD_NOEXEC_SEAL);
+  int raw = ::memfd_create("state", kFlags | kNoexecSeal);
   if (raw < 0 && errno == EINVAL) raw = ::memfd_create("state", kFlags);
   if (raw < 0) return sys_error("memfd_create");
   Fd fd(raw);
@@ -77,6 +76,7 @@ struct Failure {  // what the child reports
 
 std::vector<char*> pointers(const std::vector<std::string>& texts) {
   std::vector<char*> list;
+  list.reserve(texts.size() + 1);
   for (const std::string& text : texts) list.push_back(const_cast<char*>(text.c_str()));
   list.push_back(nullptr);
   return list;
@@ -108,12 +108,7 @@ std::vector<char*> pointers(const std::vector<std::string>& texts) {
   if (::dup2(in, 0) < 0 || ::dup2(out, 1) < 0 || ::dup2(err, 2) < 0) fail_child(report, false);
   if (::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) != 0) fail_child(report, false);
 
-  struct sigaction by_default {};
-  by_default.sa_handler = SIG_DFL;
-  for (int number = 1; number < NSIG; ++number) (void)::sigaction(number, &by_default, nullptr);
-  sigset_t none;
-  (void)::sigemptyset(&none);
-  (void)::sigprocmask(SIG_SETMASK, &none, nullptr);
+  kernel::reset_signals();
 
   if (::chdir(launch.directory) != 0) fail_child(report, true);
   if (opened >= 0) {

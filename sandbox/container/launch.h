@@ -28,10 +28,13 @@ class Launch {
   ~Launch();
   void keep();
 
+  // NOLINTBEGIN(misc-non-private-member-variables-in-classes): the guard shows what it guards
   State state;
   std::optional<kernel::Cgroup> cgroup;
   Child child;
   Fd terminal;  // foreground runs: the master of the container's console
+
+  // NOLINTEND(misc-non-private-member-variables-in-classes)
 
  private:
   std::string directory_;

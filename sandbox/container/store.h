@@ -64,6 +64,8 @@ class Reservation {
  public:
   Reservation(Reservation&& other) noexcept;
   Reservation& operator=(Reservation&&) = delete;
+  Reservation(const Reservation&) = delete;
+  Reservation& operator=(const Reservation&) = delete;
   ~Reservation();
   void commit() { committed_ = true; }
 

@@ -251,11 +251,7 @@ Status seal(const ProcessPlan& process) {
 Error execute(const ProcessPlan& process, const std::string& path) {
   const std::vector<char*> args = pointers(process.args);
   const std::vector<char*> env = pointers(process.env);
-  // Handlers and masks of the runtime must not reach the container: SIG_IGN survives execve(2).
-  for (int number = 1; number < NSIG; ++number) (void)::signal(number, SIG_DFL);
-  sigset_t none;
-  (void)::sigemptyset(&none);
-  (void)::sigprocmask(SIG_SETMASK, &none, nullptr);
+  kernel::reset_signals();
   Status sealed = seal(process);
   if (!sealed.ok()) return std::move(sealed).error();
   (void)::execve(path.c_str(), args.data(), env.data());

@@ -2,6 +2,7 @@
 
 #include <linux/keyctl.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/personality.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -199,6 +200,18 @@ Status set_personality(std::string_view domain) {
   }
   if (::personality(value) < 0) return sys_error("set the personality");
   return ok_status();
+}
+
+void reset_signals() {
+  // The system call itself: glibc keeps 32 and 33 to itself and refuses them (EINVAL), but a caller may
+  // have left them ignored. All zero is SIG_DFL without flags in the kernel's struct sigaction.
+  const unsigned long by_default[4] = {};
+  for (int number = 1; number <= 64; ++number) {
+    (void)::syscall(SYS_rt_sigaction, number, by_default, nullptr, 8);
+  }
+  sigset_t none;
+  (void)::sigemptyset(&none);
+  (void)::sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
 Status join_new_session_keyring(const std::string& name) {

@@ -48,6 +48,10 @@ Status set_cpu_affinity(std::string_view cpus);
 // "LINUX" or "LINUX32".
 Status set_personality(std::string_view domain);
 
+// Every signal at its default and none blocked: SIG_IGN and the mask survive execve(2), and what the
+// caller ignores must not be ignored in a container or a hook. Async-signal-safe.
+void reset_signals();
+
 // Anonymous session keyring, so that the container does not hold the caller's keys.
 Status join_new_session_keyring(const std::string& name);
 

@@ -6,6 +6,9 @@ BUILD   ?= build
 JOBS    ?= $(shell nproc)
 
 CMAKE = cmake -S . -G Ninja -DCMAKE_INSTALL_PREFIX=$(PREFIX)
+# Paths below the tree count as relative, so that a fresh clone finds what another one compiled.
+export CCACHE_BASEDIR := $(CURDIR)
+export CCACHE_NOHASHDIR := 1
 CCACHE := $(if $(shell command -v ccache 2>/dev/null),-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
 
 .PHONY: help build run check lint sanitize bench fuzz install clean

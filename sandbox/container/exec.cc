@@ -16,6 +16,7 @@
 #include "container/launch.h"
 #include "container/lifecycle.h"
 #include "container/plan.h"
+#include "container/plan_parts.h"
 #include "container/sealed_copy.h"
 #include "container/spawn.h"
 #include "container/start_socket.h"
@@ -136,10 +137,8 @@ Result<NamespacePlan> container_namespaces(const State& state, const oci::Spec& 
   if (state.id_size != 0) {
     plan.uids = plan.gids = {{0, state.id_base, state.id_size}};
   } else {
-    for (const oci::IdMapping& entry : spec.linux_.uid_mappings)
-      plan.uids.push_back({entry.container_id, entry.host_id, entry.size});
-    for (const oci::IdMapping& entry : spec.linux_.gid_mappings)
-      plan.gids.push_back({entry.container_id, entry.host_id, entry.size});
+    plan.uids = id_maps(spec.linux_.uid_mappings);
+    plan.gids = id_maps(spec.linux_.gid_mappings);
   }
   for (const oci::Namespace& entry : spec.linux_.namespaces) {
     if (entry.type != oci::NamespaceType::kUser) continue;

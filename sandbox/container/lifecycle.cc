@@ -18,7 +18,7 @@ constexpr size_t kConfigLimit = size_t{16} << 20;
 // choosing in a root process.
 std::string user_name(uid_t uid) {
   if (uid == 0) return "root";
-  const std::string number = std::to_string(uid);
+  std::string number = std::to_string(uid);
   const Result<std::string> text = read_file("/etc/passwd", size_t{1} << 20);
   if (!text.ok()) return number;
   for (const std::string_view line : split(*text, '\n')) {
@@ -30,7 +30,7 @@ std::string user_name(uid_t uid) {
 
 Result<bool> is_frozen(const State& state) {
   if (!has_cgroup(state)) return false;
-  const Result<bool> frozen = kernel::Cgroup::open(state.cgroup).frozen();
+  Result<bool> frozen = kernel::Cgroup::open(state.cgroup).frozen();
   // No freezer, or a group somebody else removed: not paused by us.
   if (!frozen.ok() && (frozen.error().code == Code::kNotFound || frozen.error().code == Code::kUnsupported)) {
     return false;

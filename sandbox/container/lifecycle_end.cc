@@ -75,7 +75,7 @@ Status destroy(const Host& host, const Store& store, const Live& live) {
   const State& state = live.state;
   const std::string directory = store.directory(state.id);
   if (live.init) {
-    const Status killed = live.init->signal(SIGKILL);
+    Status killed = live.init->signal(SIGKILL);
     if (!killed.ok() && killed.error().code != Code::kNotFound) return killed;
   }
   if (has_cgroup(state)) {

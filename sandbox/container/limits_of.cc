@@ -59,6 +59,7 @@ bool keeps_mknod(const oci::Spec& spec) {
 
 std::vector<kernel::BlockThrottle> throttles(const std::vector<oci::ThrottleDevice>& devices) {
   std::vector<kernel::BlockThrottle> result;
+  result.reserve(devices.size());
   for (const oci::ThrottleDevice& device : devices) {
     result.push_back({device.major, device.minor, device.rate});
   }

@@ -17,12 +17,6 @@ namespace gabion::container {
 
 namespace {
 
-std::vector<kernel::IdMap> id_maps(const std::vector<oci::IdMapping>& mappings) {
-  std::vector<kernel::IdMap> map;
-  for (const oci::IdMapping& entry : mappings) map.push_back({entry.container_id, entry.host_id, entry.size});
-  return map;
-}
-
 int clone_flag(oci::NamespaceType type) {
   switch (type) {
     case oci::NamespaceType::kPid:
@@ -164,6 +158,13 @@ Result<RootPlan> plan_root(const policy::HardenedSpec& hardened, const Survey& s
 }
 
 }  // namespace
+
+std::vector<kernel::IdMap> id_maps(const std::vector<oci::IdMapping>& mappings) {
+  std::vector<kernel::IdMap> map;
+  map.reserve(mappings.size());
+  for (const oci::IdMapping& entry : mappings) map.push_back({entry.container_id, entry.host_id, entry.size});
+  return map;
+}
 
 std::string root_path(const oci::Spec& spec, const std::string& bundle) {
   const std::string& path = spec.root->path;

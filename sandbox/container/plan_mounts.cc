@@ -59,13 +59,9 @@ Status fill_bind(MountOp& op, const oci::Mount& mount, const kernel::MountOption
   op.tree = TRY_AT(kernel::clone_tree(source->second.get(), op.recursive), concat({"bind ", mount.source}));
   op.shift = plan.root.shift;
   if (!mount.uid_mappings.empty() || !mount.gid_mappings.empty()) {
-    std::vector<kernel::IdMap> uids;
-    std::vector<kernel::IdMap> gids;
-    for (const oci::IdMapping& entry : mount.uid_mappings)
-      uids.push_back({entry.container_id, entry.host_id, entry.size});
-    for (const oci::IdMapping& entry : mount.gid_mappings)
-      gids.push_back({entry.container_id, entry.host_id, entry.size});
-    op.shift_by = TRY_AT(kernel::create_user_namespace(uids, gids), concat({"idmap of ", mount.destination}));
+    op.shift_by =
+        TRY_AT(kernel::create_user_namespace(id_maps(mount.uid_mappings), id_maps(mount.gid_mappings)),
+               concat({"idmap of ", mount.destination}));
   }
   // A bind without a word about propagation is private to the container (runc: rprivate).
   if (op.attributes.propagation == 0 && op.recursive_attributes.propagation == 0) {

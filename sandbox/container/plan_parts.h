@@ -4,11 +4,13 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "container/plan.h"
 
 namespace gabion::container {
 
+std::vector<kernel::IdMap> id_maps(const std::vector<oci::IdMapping>& mappings);
 std::string root_path(const oci::Spec& spec, const std::string& bundle);
 uint64_t propagation_flag(std::string_view name);  // "rslave" → MS_SLAVE; "" → MS_PRIVATE
 

@@ -19,6 +19,7 @@ void outlive_parent() { (void)::prctl(PR_SET_PDEATHSIG, 0); }
 namespace {
 
 // fork with flags: single-threaded, so nothing but this thread needs carrying over.
+// NOLINTNEXTLINE(readability-non-const-parameter): the kernel writes through `pidfd`
 Result<pid_t> clone_process(uint64_t flags, int into_cgroup, int* pidfd) {
   clone_args args{};
   args.flags = flags;

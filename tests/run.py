@@ -111,8 +111,9 @@ def unit(build, tally):
         for case in xml.etree.ElementTree.parse(report).iter("testcase"):
             name = f"{test['name']} {case.get('classname')}.{case.get('name')}"
             total += 1
-            if case.find("failure") is not None:
+            if (failure := case.find("failure")) is not None:
                 tally.failures.append(name)
+                print(f"FAIL  {name}\n{failure.get('message')}", flush=True)
             elif case.get("result") == "skipped" or case.find("skipped") is not None:
                 skipped += 1
                 print(f"skip  {name}", flush=True)
@@ -125,8 +126,8 @@ def unit(build, tally):
             failed = 1
         print(f"{'ok   ' if ok else 'FAIL '} {test['name']}: {total} cases, {skipped} skipped, {failed} failed, "
               f"{time.monotonic() - started:.1f} s", flush=True)
-        if not ok:
-            print(output[-8000:], flush=True)
+        if not ok and failed == 1:  # it died, or the one failure deserves its output
+            print(output[-4000:], flush=True)
 
 
 # --- Python suites -----------------------------------------------------------------------------

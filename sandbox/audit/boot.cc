@@ -5,9 +5,12 @@
 
 namespace gabion::audit {
 
-std::string boot_id() {
-  const Result<std::string> text = read_file("/proc/sys/kernel/random/boot_id", 64);
-  return text.ok() ? std::string(trim(text.value())) : std::string();
+const std::string& boot_id() {
+  static const std::string id = [] {
+    const Result<std::string> text = read_file("/proc/sys/kernel/random/boot_id", 64);
+    return text.ok() ? std::string(trim(text.value())) : std::string();
+  }();
+  return id;
 }
 
 }  // namespace gabion::audit

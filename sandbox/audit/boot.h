@@ -5,7 +5,7 @@
 
 namespace gabion::audit {
 
-// /proc/sys/kernel/random/boot_id, random(4); "" where /proc does not show it.
-std::string boot_id();
+// /proc/sys/kernel/random/boot_id, random(4); "" where /proc does not show it. Read once.
+const std::string& boot_id();
 
 }  // namespace gabion::audit

@@ -135,7 +135,7 @@ Status Log::append(const Record& record) {
 }
 
 Status Log::append_line(const Record& record) {
-  const Actor actor = current_actor();  // before the lock: others wait for it
+  if (!actor_) actor_ = current_actor();  // before the lock: others wait for it
   TRY(lock());
   const Unlock unlock(fd_.get());
   const Tail tail = TRY(read_tail(fd_.get(), "file"));
@@ -145,14 +145,14 @@ Status Log::append_line(const Record& record) {
     // A bare newline could complete a line that was cut just before its own, and bring a record back
     // whose append had failed; '!' cannot be JSON.
     text += "!\n";
-    text += format_line(torn_record(fd_.get(), tail), actor, ++seq);
+    text += format_line(torn_record(fd_.get(), tail), *actor_, ++seq);
   }
   const bool gap = ::access(gap_path_.c_str(), F_OK) == 0;
   if (gap) {
     const std::string noted = TRY(read_file(gap_path_, 2 * kMaxGapBytes));
-    text += format_line(gap_record(noted), actor, ++seq);
+    text += format_line(gap_record(noted), *actor_, ++seq);
   }
-  text += format_line(record, actor, ++seq);
+  text += format_line(record, *actor_, ++seq);
   ssize_t written = -1;
   do {
     written = ::write(fd_.get(), text.data(), text.size());

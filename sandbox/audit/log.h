@@ -45,6 +45,7 @@ class Log {
   Fd fd_;
   bool disabled_ = false;
   std::optional<Error> failure_;
+  std::optional<Actor> actor_;  // who called this process, read once: a caller that ends is no other caller
 };
 
 }  // namespace gabion::audit

@@ -26,7 +26,7 @@ struct Actor {             // who called the runtime
   // loses the login uid (it was never logged in); the chain says through which daemon a request came.
   std::vector<std::pair<pid_t, std::string>> parents;
 };
-Actor current_actor();  // this process; reads /proc
+Actor current_actor();  // this process; reads /proc, some ten files
 
 struct Record {
   std::string event;    // "container.create", "exec.start", "policy.deny", ...

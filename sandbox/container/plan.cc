@@ -116,7 +116,10 @@ Result<NamespacePlan> plan_namespaces(const policy::HardenedSpec& hardened, cons
     plan.gids = id_maps(spec.linux_.gid_mappings);
   }
   if (new_user && !plan.user.valid()) {
-    plan.user = TRY_AT(kernel::create_user_namespace(plan.uids, plan.gids), "user namespace");
+    kernel::UserNamespace made =
+        TRY_AT(kernel::create_user_namespace(plan.uids, plan.gids), "user namespace");
+    plan.user = std::move(made.fd);
+    plan.user_holder = std::move(made.holder);
   }
   if (plan.user.valid() && !hardened.controls().seal_namespaces) {
     plan.owner = NamespacePlan::Owner::kContainer;
@@ -214,7 +217,7 @@ Result<Plan> make_plan(const policy::HardenedSpec& hardened, const Survey& surve
 
 Status add_cgroup(Plan& plan, const kernel::Cgroup& cgroup) {
   plan.cgroup_procs = TRY(cgroup.open_procs("", kernel::Cgroup::Join::kWithoutUnified));
-  plan.namespaces.into_cgroup = TRY(cgroup.open_into());
+  if (!plan.namespaces.into_cgroup.valid()) plan.namespaces.into_cgroup = TRY(cgroup.open_into());
   for (MountOp& mount : plan.mounts) {
     if (mount.kind != MountOp::Kind::kCgroup) continue;
     const auto& directories = cgroup.location().directories;
@@ -222,8 +225,8 @@ Status add_cgroup(Plan& plan, const kernel::Cgroup& cgroup) {
       const Fd directory = TRY(open_path(path, O_PATH | O_DIRECTORY));
       Fd tree = TRY_AT(kernel::clone_tree(directory.get(), false), "cgroup mount");
       const bool unified_only = directories.size() == 1 && kernel::filesystem_name(tree.get()) == "cgroup2";
-      std::string name = controller.starts_with("name=") ? controller.substr(5) : controller;
-      mount.hierarchies.emplace_back(unified_only ? std::string() : std::move(name), std::move(tree));
+      const std::string name = controller.starts_with("name=") ? controller.substr(5) : controller;
+      mount.hierarchies.emplace_back(unified_only ? std::string() : name, std::move(tree));
     }
   }
   return ok_status();

@@ -84,9 +84,10 @@ struct NamespacePlan {
   std::vector<std::pair<int, Fd>> join;  // type → nsfs descriptor, pid and user excluded
   Fd join_pid;
   bool own_time = false;
-  std::string time_offsets;         // lines for /proc/self/timens_offsets
-  Fd user;                          // invalid: none
-  std::vector<kernel::IdMap> uids;  // empty: no user namespace, or one whose map is unknown
+  std::string time_offsets;             // lines for /proc/self/timens_offsets
+  Fd user;                              // invalid: none
+  kernel::NamespaceHolder user_holder;  // dying, where the namespace is new: waited for when the plan goes
+  std::vector<kernel::IdMap> uids;      // empty: no user namespace, or one whose map is unknown
   std::vector<kernel::IdMap> gids;
   bool forbid_nested = false;
   bool new_network = false;

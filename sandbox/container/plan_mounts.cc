@@ -61,7 +61,8 @@ Status fill_bind(MountOp& op, const oci::Mount& mount, const kernel::MountOption
   if (!mount.uid_mappings.empty() || !mount.gid_mappings.empty()) {
     op.shift_by =
         TRY_AT(kernel::create_user_namespace(id_maps(mount.uid_mappings), id_maps(mount.gid_mappings)),
-               concat({"idmap of ", mount.destination}));
+               concat({"idmap of ", mount.destination}))
+            .fd;
   }
   // A bind without a word about propagation is private to the container (runc: rprivate).
   if (op.attributes.propagation == 0 && op.recursive_attributes.propagation == 0) {

@@ -1,13 +1,14 @@
 #include "kernel/user_namespace.h"
 
 #include <fcntl.h>
-#include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <cstdint>
+#include <utility>
 
 #include "base/file.h"
 #include "base/path.h"
@@ -34,44 +35,58 @@ uint32_t map_to_host(const std::vector<IdMap>& map, uint32_t id) {
 
 namespace {
 
-// Kills and reaps the namespace's first process however the parent leaves.
-class Holder {
- public:
-  explicit Holder(pid_t pid) : pid_(pid) {}
-  Holder(const Holder&) = delete;
-  Holder& operator=(const Holder&) = delete;
-  ~Holder() {
-    (void)::kill(pid_, SIGKILL);  // our own unreaped child: the pid cannot be another's
-    while (::waitpid(pid_, nullptr, __WALL) < 0 && errno == EINTR) {
-    }
-  }
+constexpr size_t kStackBytes = 16384;
 
- private:
-  pid_t pid_;
-};
+// The first process of a namespace: it only waits to be killed. It shares this process's memory (copying
+// the page tables, and every page written afterwards, costs more than the namespace), so that it must
+// write to nothing but its own stack: calls that cannot fail, and so leave errno alone.
+int hold_namespace(void* parent) {
+  // A killed parent must not leave this process behind: it holds a copy of the container's lock. The
+  // death of one that was killed before prctl(2) shows as a changed parent.
+  (void)::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != static_cast<pid_t>(reinterpret_cast<intptr_t>(parent))) return 0;
+  while (true) (void)::pause();
+}
 
 }  // namespace
 
-Result<Fd> create_user_namespace(const std::vector<IdMap>& uids, const std::vector<IdMap>& gids) {
-  const pid_t parent = ::getpid();
-  clone_args args{};
-  args.flags = CLONE_NEWUSER;
-  // No exit signal: the caller's SIGCHLD handling must not see this child.
-  const long pid = ::syscall(SYS_clone3, &args, sizeof(args));
-  if (pid < 0) return sys_error("create a user namespace (clone3 CLONE_NEWUSER)");
-  if (pid == 0) {
-    // A killed parent must not leave this process behind: it holds a copy of the container's lock. The
-    // death of one that was killed before prctl(2) shows as a changed parent.
-    (void)::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (::getppid() != parent) ::_exit(0);
-    while (true) (void)::pause();
+NamespaceHolder& NamespaceHolder::operator=(NamespaceHolder&& other) noexcept {
+  std::swap(pid_, other.pid_);
+  std::swap(stack_, other.stack_);
+  return *this;
+}
+
+NamespaceHolder::~NamespaceHolder() {
+  if (pid_ == 0) return;
+  end();
+  while (::waitpid(pid_, nullptr, __WALL) < 0 && errno == EINTR) {
   }
-  const Holder holder(static_cast<pid_t>(pid));
-  const std::string proc = concat({"/proc/", std::to_string(pid)});
+}
+
+void NamespaceHolder::end() const {
+  (void)::kill(pid_, SIGKILL);  // our own unreaped child: the pid cannot be another's
+}
+
+Result<NamespaceHolder> NamespaceHolder::start() {
+  NamespaceHolder holder;
+  holder.stack_ = std::make_unique<std::byte[]>(kStackBytes);
+  // No exit signal: the caller's SIGCHLD handling must not see this child.
+  const pid_t pid = ::clone(hold_namespace, holder.stack_.get() + kStackBytes, CLONE_NEWUSER | CLONE_VM,
+                            reinterpret_cast<void*>(static_cast<intptr_t>(::getpid())));
+  if (pid < 0) return sys_error("create a user namespace (clone CLONE_NEWUSER)");
+  holder.pid_ = pid;
+  return holder;
+}
+
+Result<UserNamespace> create_user_namespace(const std::vector<IdMap>& uids, const std::vector<IdMap>& gids) {
+  NamespaceHolder holder = TRY(NamespaceHolder::start());
+  const std::string proc = concat({"/proc/", std::to_string(holder.pid())});
   const Fd dir = TRY(open_path(proc, O_PATH | O_DIRECTORY));
   TRY_AT(write_existing_at(dir.get(), "gid_map", id_map_text(gids)), "user namespace");
   TRY_AT(write_existing_at(dir.get(), "uid_map", id_map_text(uids)), "user namespace");
-  return open_at(dir.get(), "ns/user", O_RDONLY);
+  Fd made = TRY(open_at(dir.get(), "ns/user", O_RDONLY));
+  holder.end();
+  return UserNamespace{std::move(made), std::move(holder)};
 }
 
 Status forbid_nested_namespaces(int proc_sys_user) {

@@ -220,6 +220,18 @@ Status remove_entries(int dir, dev_t device, int depth) {
 
 }  // namespace
 
+bool is_empty_directory(int dir) {
+  DIR* stream = ::fdopendir(::openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (stream == nullptr) return false;
+  bool empty = true;
+  while (const dirent* entry = ::readdir(stream)) {
+    const std::string_view name = entry->d_name;
+    if (name != "." && name != "..") empty = false;
+  }
+  (void)::closedir(stream);
+  return empty;
+}
+
 Status remove_tree(const std::string& path) {
   Result<Fd> dir = open_path(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
   if (!dir.ok()) {

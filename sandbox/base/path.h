@@ -44,6 +44,8 @@ std::string join_path(std::string_view left, std::string_view right);
 
 // mkdir -p on the host; existing directories are fine.
 Status make_directories(const std::string& path, mode_t mode);
+// False also for what cannot be read. `dir` may be an O_PATH descriptor.
+bool is_empty_directory(int dir);
 // rm -rf of a directory this process owns, never crossing a mount or following a link.
 Status remove_tree(const std::string& path);
 

@@ -45,18 +45,22 @@ Status Scratch::add(const Plan& plan, const BuiltRoot& built, const MountOp& op)
   if (::fstat(lower->get(), &info) != 0) return sys_error("stat");
   const std::string number = std::to_string(next_++);
   const Fd upper = TRY(make_directory("upper" + number));
-  const Fd work = TRY(make_directory("work" + number));
-  // The overlay's root shows the upper directory's owner and mode: those of the image's (1777).
+  // What is mounted shows the upper directory's owner and mode: those of the image's (1777).
   if (::fchownat(upper.get(), "", info.st_uid, info.st_gid, AT_EMPTY_PATH) != 0 ||
       ::fchmod(upper.get(), info.st_mode & 07777) != 0) {
     return sys_error("copy the owner and mode");
   }
-  const Fd lower_tree = TRY(kernel::clone_tree(lower->get(), false));
-  const Fd overlay = TRY(kernel::build_volatile_overlay(lower_tree.get(), upper.get(), work.get()));
+  Fd mount;
+  if (is_empty_directory(lower->get())) {  // the usual /tmp: nothing of the image's to show through
+    mount = TRY(kernel::clone_tree(upper.get(), false));
+  } else {
+    const Fd work = TRY(make_directory("work" + number));
+    mount = TRY(kernel::build_volatile_overlay(lower->get(), upper.get(), work.get()));
+  }
   kernel::MountAttributes attributes;
   attributes.set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
-  TRY(kernel::set_attributes(overlay.get(), attributes));
-  return kernel::attach(overlay.get(), lower->get());
+  TRY(kernel::set_attributes(mount.get(), attributes));
+  return kernel::attach(mount.get(), lower->get());
 }
 
 Result<Fd> Scratch::make_directory(const std::string& name) const {

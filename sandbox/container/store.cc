@@ -32,23 +32,11 @@ bool is_id_character(char c) {
          c == '-' || c == '.';
 }
 
-bool is_empty(int dir) {
-  DIR* stream = ::fdopendir(::openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (stream == nullptr) return false;
-  bool empty = true;
-  while (const dirent* entry = ::readdir(stream)) {
-    const std::string_view name = entry->d_name;
-    if (name != "." && name != "..") empty = false;
-  }
-  (void)::closedir(stream);
-  return empty;
-}
-
 // Docker gives every runtime the same --root, so runc's containers lie beside ours, and they are
 // not ours to list or remove. Ours hold a lock, or nothing yet.
 bool is_ours(int dir) {
   struct stat info {};
-  return ::fstatat(dir, kLockFile, &info, AT_SYMLINK_NOFOLLOW) == 0 || is_empty(dir);
+  return ::fstatat(dir, kLockFile, &info, AT_SYMLINK_NOFOLLOW) == 0 || is_empty_directory(dir);
 }
 
 Result<Fd> open_container(const std::string& directory) {

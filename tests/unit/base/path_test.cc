@@ -28,6 +28,16 @@ TEST(PathIsWithin, ComparesWholeComponents) {
   EXPECT_TRUE(path_is_within("/x", "/"));
 }
 
+TEST(IsEmptyDirectory, SeesHiddenFilesAndTakesAnOPathDescriptor) {
+  const tests::Scratch scratch;
+  const Result<Fd> dir = open_path(scratch.path(), O_PATH | O_DIRECTORY);
+  ASSERT_TRUE(dir.ok());
+  EXPECT_TRUE(is_empty_directory(dir->get()));
+  ASSERT_TRUE(write_file_atomic(scratch / ".hidden", "", 0600).ok());
+  EXPECT_FALSE(is_empty_directory(dir->get()));
+  EXPECT_FALSE(is_empty_directory(-1)) << "what cannot be read is not empty";
+}
+
 // A root with links that lead out of it, and a canary outside.
 class InRoot : public ::testing::Test {
  protected:

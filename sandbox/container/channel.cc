@@ -49,7 +49,8 @@ Result<Message> Channel::receive() const {
   char buffer[sizeof(Header) + kMaxText];
   ssize_t size = 0;
   while ((size = ::recv(socket_.get(), buffer, sizeof(buffer), 0)) < 0) {
-    if (errno != EINTR) return sys_error("channel");
+    // ECONNRESET tells, once, that the peer died with a message unread. What it said before follows.
+    if (errno != EINTR && errno != ECONNRESET) return sys_error("channel");
   }
   if (static_cast<size_t>(size) < sizeof(Header))
     return make_error(Code::kNotFound, "the other process is gone");

@@ -2,7 +2,10 @@
 //
 //     parent                                   child
 //       │  clone3                                │
-//       │ ───────────────────────────────────▶   │  joins cgroups and namespaces, mounts
+//       │ ───────────────────────────────────▶   │  joins namespaces, mounts
+//       │  makes v1's cgroups meanwhile          │
+//       │  kGrouped (only if there are any)      │
+//       │ ───────────────────────────────────▶   │  joins its cgroups, mounts the rest
 //       │  kHooks   (only if the spec has some)  │
 //       │ ◀───────────────────────────────────   │
 //       │  runs prestart, createRuntime          │
@@ -33,6 +36,7 @@ namespace gabion::container {
 
 enum class MessageKind : int {
   kPid = 1,  // a go-between tells the pid of the process it made
+  kGrouped,
   kHooks,
   kContinue,
   kReady,

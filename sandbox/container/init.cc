@@ -99,24 +99,35 @@ Status name_host(const Plan& plan) {
   return ok_status();
 }
 
+// What must come before the mounts that show the cgroup.
+Status settle_in_cgroups(Plan& plan, const InitInputs& inputs, const Channel& channel) {
+  if (inputs.late_cgroup) {
+    TRY(channel.expect(MessageKind::kGrouped));
+    // The host's tree is still at its place: the root has not changed yet.
+    TRY_AT(add_cgroup(plan, kernel::Cgroup::open(*inputs.late_cgroup)), "cgroup");
+    TRY(join_cgroups(plan));
+  }
+  // After joining: the namespace's root is where its first process is (cgroup_namespaces(7)).
+  if (plan.namespaces.own_cgroup && ::unshare(CLONE_NEWCGROUP) != 0) return sys_error("new cgroup namespace");
+  return ok_status();
+}
+
 // Everything up to the point at which only `start` is missing.
 Result<std::string> prepare(Plan& plan, const InitInputs& inputs, const Channel& channel) {
   const pid_t pid = TRY(host_pid());
-  // 1. Where the process is: cgroups, then namespaces.
+  // 1. Where the process is: namespaces; cgroups join later where they are still being made.
   const bool inside = plan.namespaces.owner == NamespacePlan::Owner::kContainer;
   if (!inside) {
     TRY(join_cgroups(plan));
     TRY(prepare_trees(plan));
   }
-  // After joining: the namespace's root is where its first process is (cgroup_namespaces(7)).
-  if (plan.namespaces.own_cgroup && ::unshare(CLONE_NEWCGROUP) != 0) return sys_error("new cgroup namespace");
   if (!inside) TRY(join_namespaces(plan.namespaces));
   if (plan.namespaces.new_network) TRY(kernel::bring_loopback_up());
   if ((plan.namespaces.create & CLONE_NEWUTS) != 0) TRY(name_host(plan));
   if (::setsid() < 0 && errno != EPERM) return sys_error("setsid");
 
   // 2. What it sees: the tree, made as the host's root.
-  BuiltRoot built = TRY(build_root(plan));
+  BuiltRoot built = TRY(build_root(plan, [&] { return settle_in_cgroups(plan, inputs, channel); }));
   if (inputs.parent_has_hooks) {
     TRY(channel.send(MessageKind::kHooks));
     TRY(channel.expect(MessageKind::kContinue));

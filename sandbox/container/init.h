@@ -1,10 +1,13 @@
 // The container's first process, from clone3(2) to execve(2).
 #pragma once
 
+#include <optional>
+
 #include "base/fd.h"
 #include "container/channel.h"
 #include "container/container.h"
 #include "container/plan.h"
+#include "kernel/cgroup.h"
 
 namespace gabion::container {
 
@@ -13,6 +16,8 @@ struct InitInputs {
   int console_socket = -1;        // where the terminal's master goes
   int start_listener = -1;        // -1: kCommit itself is the start (run)
   int preserve_fds = 0;
+  // On a host with v1 hierarchies: what the parent makes while this process mounts. It joins at kGrouped.
+  std::optional<kernel::CgroupLocation> late_cgroup;
   Info info;  // for the state document of hooks; pid and status are filled in
 };
 

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -103,8 +104,28 @@ Status require_vacant(const kernel::CgroupLocation& location) {
                             " process(es) found in \"", location.directories.front().second, "\""}));
 }
 
-Result<kernel::Cgroup> make_cgroup(const State& state, const oci::Spec& spec) {
-  return kernel::Cgroup::create(state.cgroup, create_limits(spec));
+// Before the process. On a host with v1 hierarchies only what clone3(2) needs: the rest is made while the
+// process mounts. Not so in a mount namespace that it joins, where it may not find the host's cgroups, nor
+// when it is made inside the container's user namespace, which has no right to join them.
+Status make_cgroup(Plan& plan, InitInputs& inputs, const oci::Spec& spec, Launch& made) {
+  const kernel::CgroupLocation& location = made.state.cgroup;
+  const bool own_mounts = (plan.namespaces.create & CLONE_NEWNS) != 0;
+  if (location.has_v1() && own_mounts && plan.namespaces.owner == NamespacePlan::Owner::kHost) {
+    inputs.late_cgroup = location;
+    made.cgroup = TRY(kernel::Cgroup::create_unified(location));
+    plan.namespaces.into_cgroup = TRY(made.cgroup->open_into());
+    return ok_status();
+  }
+  made.cgroup = TRY(kernel::Cgroup::create(location, create_limits(spec)));
+  return add_cgroup(plan, *made.cgroup);
+}
+
+Status finish_cgroup(const InitInputs& inputs, const oci::Spec& spec, Launch& made) {
+  if (!inputs.late_cgroup) return ok_status();
+  made.cgroup = TRY(kernel::Cgroup::create_v1(*inputs.late_cgroup, create_limits(spec)));
+  // A process that has failed meanwhile does not hear this; why is the next thing read from it.
+  (void)made.child.channel.send(MessageKind::kGrouped);
+  return ok_status();
 }
 
 Status run_parent_hooks(const Launch& made, const oci::Spec& spec, const Survey& seen) {
@@ -224,8 +245,7 @@ Status claim(const Host& host, const Store& store, const Judged& judged, PlanInp
     TRY_AT(require_vacant(location), "cgroup");
     made.state.cgroup = std::move(location);
   }
-  TRY(store.save(made.state));
-  return store.write_entry(inputs.id, "config.json", json::write(oci::write_spec(spec)));
+  return store.save(made.state);
 }
 
 Status name_process(const InitInputs& inputs, Launch& made) {
@@ -241,7 +261,9 @@ Status name_process(const InitInputs& inputs, Launch& made) {
 }
 
 // The process is ready: tell the world, then let it go (channel.h draws the order).
-Status commit(const Store& store, const CreateOptions& options, StartMode mode, Launch& made) {
+Status commit(const Host& host, const Store& store, const CreateOptions& options, StartMode mode,
+              Launch& made) {
+  if (mode == StartMode::kAtOnce) TRY(append_audit(host, audit_record(host, "container.start", made.state)));
   made.state.phase = mode == StartMode::kLater ? ContainerStatus::kCreated : ContainerStatus::kRunning;
   TRY(send_pidfd(options.pidfd_socket, made.child));
   TRY(store.save(made.state));
@@ -279,12 +301,8 @@ Result<std::unique_ptr<Launch>> launch(const Host& host, const Store& store, con
   TRY(claim(host, store, judged, inputs, *made));
 
   Plan plan = TRY(make_plan(judged.hardened, judged.seen, inputs));
-  if (!host.no_cgroups) {
-    made->cgroup = TRY_AT(make_cgroup(made->state, spec), "cgroup");
-    TRY_AT(add_cgroup(plan, *made->cgroup), "cgroup");
-  }
-
   InitInputs init_inputs;
+  if (!host.no_cgroups) TRY_AT(make_cgroup(plan, init_inputs, spec, *made), "cgroup");
   init_inputs.preserve_fds = options.preserve_fds;
   init_inputs.parent_has_hooks = !spec.hooks.prestart.empty() || !spec.hooks.create_runtime.empty();
   init_inputs.info = live_info(made->state, ContainerStatus::kCreating, 0);
@@ -298,7 +316,10 @@ Result<std::unique_ptr<Launch>> launch(const Host& host, const Store& store, con
   made->child = TRY(spawn(
       plan.namespaces, [&] { return prepare_outside(plan); },
       [&](Channel& channel) { return init(plan, init_inputs, channel); }));
+  TRY_AT(finish_cgroup(init_inputs, spec, *made), "cgroup");
   TRY(name_process(init_inputs, *made));
+  // While the process mounts: what it takes to serve `exec`, and `delete` should the state be lost.
+  TRY(store.write_entry(options.id, "config.json", json::write(oci::write_spec(spec))));
   if (init_inputs.parent_has_hooks) {
     // A hook may ask the runtime for the state.
     TRY(store.save(made->state));
@@ -306,7 +327,7 @@ Result<std::unique_ptr<Launch>> launch(const Host& host, const Store& store, con
   }
   TRY(made->child.channel.expect(MessageKind::kReady));
   if (console.receiver.valid()) made->terminal = TRY(receive_console(console.receiver.get()));
-  TRY(commit(store, options, mode, *made));
+  TRY(commit(host, store, options, mode, *made));
   return made;
 }
 

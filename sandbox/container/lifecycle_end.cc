@@ -58,8 +58,8 @@ void run_poststop(const Host& host, const Store& store, const Live& live) {
   if (!done.ok() && host.warn) host.warn(done.error().message());
 }
 
-// A state.json that is lost or damaged says nothing of the cgroup. The hardened config.json is written
-// after the state and before the cgroup is made, and names it too; where there is none, no cgroup was made.
+// A state.json that is lost or damaged says nothing of the cgroup, which it named before it was made. The
+// hardened config.json names it too; where there is neither, the container never came to be.
 void recall_cgroup(const Host& host, State& state) {
   const bool never_saved_or_damaged = state.phase == ContainerStatus::kCreating && state.bundle.empty();
   if (!never_saved_or_damaged || host.no_cgroups) return;
@@ -78,7 +78,9 @@ Status destroy(const Host& host, const Store& store, const Live& live) {
     Status killed = live.init->signal(SIGKILL);
     if (!killed.ok() && killed.error().code != Code::kNotFound) return killed;
   }
-  if (has_cgroup(state)) {
+  const bool grouped = has_cgroup(state);
+  const bool vacant = grouped && !live.init && kernel::Cgroup::open(state.cgroup).remove_if_vacant();
+  if (grouped && !vacant) {
     TRY_AT(kernel::Cgroup::open(state.cgroup).kill_all(kEndTimeoutMs),
            concat({"cannot end the processes of container ", state.id}));
   }
@@ -92,7 +94,7 @@ Status destroy(const Host& host, const Store& store, const Live& live) {
                                 std::to_string(live.init->pid()), "/stack); delete again later"}));
     }
   }
-  if (has_cgroup(state)) {
+  if (grouped && !vacant) {
     TRY_AT(kernel::Cgroup::open(state.cgroup).remove(),
            concat({"remove the cgroup of container ", state.id}));
   }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/path.h"
 #include "base/text.h"
@@ -53,7 +54,8 @@ Status attach_root(Plan& plan, BuiltRoot& built) {
   }
   built.root = std::move(plan.root.tree);
   // On top of the host's own root, in this namespace only: no directory of the host is needed, and
-  // pivot_root(2) takes it from there.
+  // pivot_root(2) takes it from there. Nothing else may be on that root: what is would be detached in
+  // its place, and setns(2) would then lead to the host's tree.
   const Fd slash = TRY(open_path("/", O_PATH | O_DIRECTORY));
   return kernel::attach(built.root.get(), slash.get());
 }
@@ -120,19 +122,22 @@ Status prepare_trees(Plan& plan) {
   return ok_status();
 }
 
-Result<BuiltRoot> build_root(Plan& plan) {
+Result<BuiltRoot> build_root(Plan& plan, const std::function<Status()>& join_cgroups) {
   BuiltRoot built;
   TRY_AT(attach_root(plan, built), "rootfs");
   built.proc = TRY_AT(private_procfs(plan.namespaces), "private procfs");
   Scratch scratch;
   uint64_t late_readonly_dev = 0;
+  bool joined = false;
   for (MountOp& op : plan.mounts) {
+    if (op.kind == MountOp::Kind::kCgroup && !std::exchange(joined, true)) TRY(join_cgroups());
     if (op.destination == "/dev" && op.kind == MountOp::Kind::kFilesystem) {
       late_readonly_dev = op.attributes.set & MOUNT_ATTR_RDONLY;
       op.attributes.set &= ~static_cast<uint64_t>(MOUNT_ATTR_RDONLY);
     }
     TRY_AT(attach_mount(plan, built, op, scratch), concat({"mount ", op.destination}));
   }
+  if (!joined) TRY(join_cgroups());
   TRY(make_devices(plan, built));
   if (late_readonly_dev != 0) {
     const Fd dev = TRY(open_in_root(built.root.get(), "/dev", O_PATH | O_DIRECTORY, Links::kNone));

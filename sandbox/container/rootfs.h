@@ -1,6 +1,8 @@
 // In the child, as the host's root and inside the new mount namespace: the container's tree.
 #pragma once
 
+#include <functional>
+
 #include "base/fd.h"
 #include "base/result.h"
 #include "container/plan.h"
@@ -20,8 +22,8 @@ struct BuiltRoot {
 Status prepare_trees(Plan& plan);
 
 // After prepare_trees(): attaches the root filesystem and every mount, makes device nodes and links. Consumes
-// the plan's descriptors.
-Result<BuiltRoot> build_root(Plan& plan);
+// the plan's descriptors. `join_cgroups` is called once, before the first mount that shows a cgroup.
+Result<BuiltRoot> build_root(Plan& plan, const std::function<Status()>& join_cgroups);
 
 // Masked and read-only paths, and the console if `console` is a descriptor (else -1). Before the
 // pivot: masks are copies of a host file.

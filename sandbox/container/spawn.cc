@@ -38,17 +38,12 @@ Result<pid_t> clone_process(uint64_t flags, int into_cgroup, int* pidfd) {
   return static_cast<pid_t>(pid);
 }
 
-// A process that is seen in a container's pid namespace before it has become the container's must not
-// be traced or have its descriptors opened from there (CVE-2016-9962). execve(2) makes it dumpable again.
-void hide() { (void)::prctl(PR_SET_DUMPABLE, 0); }
-
 // A process of the container must not trace this one or open its files, from the moment it can see it
 // (CVE-2016-9962). Entering the user namespace alone does not do it: until the change of ids after it, a
-// container with CAP_SYS_PTRACE has the capability for this process too.
+// container with CAP_SYS_PTRACE has the capability for this process too. execve(2) ends it.
 void hide_from_tracers() { (void)::prctl(PR_SET_DUMPABLE, 0); }
 
 [[noreturn]] void run_body(const std::function<int(Channel&)>& body, Channel& channel) {
-  hide();
   hide_from_tracers();
   die_with_parent();
   // A parent that died before the line above is seen as a closed channel at the first message.
@@ -112,7 +107,7 @@ Result<Child> spawn_in(const std::function<Status()>& enter, const std::function
   const pid_t middle = TRY(clone_process(0, -1, nullptr));
   if (middle == 0) {
     ends.first.close();
-    hide();
+    hide_from_tracers();
     die_with_parent();
     Status entered = enter();
     if (!entered.ok()) {

@@ -78,6 +78,12 @@ Status require_unused(GroupDirectory& directory) {
   return ok_status();
 }
 
+Status make_group(MadeDirectories& made, GroupDirectory& directory) {
+  const bool fresh = TRY(made.make(directory.path()));
+  directory.set_fresh(fresh);
+  return fresh ? ok_status() : require_unused(directory);
+}
+
 Status apply_all(Group& group, const CgroupLimits& limits) {
   return group.is_unified() ? apply_v2(group, limits) : apply_v1(group, limits);
 }
@@ -123,20 +129,46 @@ std::string sub_directory(const GroupDirectory& directory, const std::vector<Sub
 
 Cgroup Cgroup::open(CgroupLocation location) { return Cgroup(std::move(location)); }
 
+bool CgroupLocation::has_v1() const {
+  return std::any_of(directories.begin(), directories.end(),
+                     [](const auto& directory) { return directory.first != kUnified; });
+}
+
 Result<Cgroup> Cgroup::create(const CgroupLocation& location, const CgroupLimits& limits) {
   MadeDirectories made;
   Group group(location);
-  for (GroupDirectory& directory : group.directories()) {
-    const bool fresh = TRY(made.make(directory.path()));
-    directory.set_fresh(fresh);
-    if (!fresh) TRY(require_unused(directory));
-  }
+  for (GroupDirectory& directory : group.directories()) TRY(make_group(made, directory));
   if (group.is_unified()) {
     TRY(enable_controllers(group, limits));
   } else {
     TRY(prepare_v1(group, limits));
   }
   TRY(apply_all(group, limits));
+  made.commit();
+  return Cgroup(location);
+}
+
+Result<Cgroup> Cgroup::create_unified(const CgroupLocation& location) {
+  MadeDirectories made;
+  CgroupLocation unified;
+  for (const auto& [name, path] : location.directories) {
+    if (name != kUnified) continue;
+    GroupDirectory directory(name, path);
+    TRY(make_group(made, directory));
+    unified.directories.emplace_back(name, path);
+  }
+  made.commit();
+  return Cgroup(std::move(unified));
+}
+
+Result<Cgroup> Cgroup::create_v1(const CgroupLocation& location, const CgroupLimits& limits) {
+  MadeDirectories made;
+  Group group(location);
+  for (GroupDirectory& directory : group.directories()) {
+    if (directory.name() != kUnified) TRY(make_group(made, directory));
+  }
+  TRY(prepare_v1(group, limits));
+  TRY(apply_v1(group, limits));
   made.commit();
   return Cgroup(location);
 }
@@ -198,6 +230,12 @@ Result<std::vector<pid_t>> Cgroup::processes() const {
   }
   tidy_processes(pids);
   return pids;
+}
+
+bool Cgroup::remove_if_vacant() {
+  return std::all_of(location_.directories.begin(), location_.directories.end(), [](const auto& directory) {
+    return ::rmdir(directory.second.c_str()) == 0 || errno == ENOENT || errno == ENODEV;
+  });
 }
 
 Status Cgroup::remove() {

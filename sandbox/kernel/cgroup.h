@@ -76,6 +76,8 @@ enum class CgroupMode { kLegacy, kHybrid, kUnified };
 
 // Where the container's directories are: what the state file keeps.
 struct CgroupLocation {
+  [[nodiscard]] bool has_v1() const;
+
   // Controller (or "unified", "name=systemd") → absolute directory. Co-mounted controllers appear
   // once, named together as /proc/self/cgroup names them ("cpu,cpuacct").
   std::vector<std::pair<std::string, std::string>> directories;
@@ -92,6 +94,11 @@ class Cgroup {
   // already holds processes is refused ("container's cgroup is not empty"). On error, what this
   // call made is removed again.
   static Result<Cgroup> create(const CgroupLocation& location, const CgroupLimits& limits);
+  // The same in two steps, for a host with v1 hierarchies, on which a group is some ten directories: the
+  // container's process can be mounting while they are made. First cgroup2's alone (no directory on pure
+  // v1), which clone3(CLONE_INTO_CGROUP) needs to exist; then the others and the limits.
+  static Result<Cgroup> create_unified(const CgroupLocation& location);
+  static Result<Cgroup> create_v1(const CgroupLocation& location, const CgroupLimits& limits);
   static Cgroup open(CgroupLocation location);
 
   [[nodiscard]] const CgroupLocation& location() const { return location_; }
@@ -124,6 +131,9 @@ class Cgroup {
   // has passed (an error then).
   Status kill_all(int timeout_ms);
   Status signal_all(int signal);
+  // For the common end of a container, whose processes are all gone: nothing can be in a group that the
+  // kernel removes. False when some directory is in use: then kill_all() and remove().
+  bool remove_if_vacant();
   // rmdir of every directory and the sub-directories a container made; retries EBUSY for a while.
   // Absent directories are fine. Parents are left.
   Status remove();

@@ -329,6 +329,11 @@ class Inside(Case):
 
 @only_gabion
 class Audit(Case):
+    def test_run_is_a_create_a_start_and_a_delete(self):
+        self.inside("true")
+        self.assertEqual([event["event"] for event in self.events()],
+                         ["container.create", "container.start", "container.delete"])
+
     def test_every_operation_leaves_a_line(self):
         name = self.created()
         self.gabion("start", name)

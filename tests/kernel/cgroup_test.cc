@@ -226,6 +226,37 @@ TEST_F(CgroupTest, LimitWithoutItsControllerIsAnError) {
   EXPECT_NE(cgroup.error().context.find(name), std::string::npos) << cgroup.error().context;
 }
 
+TEST_F(CgroupTest, TwoStepsMakeWhatOneDoes) {
+  if (!location().has_v1()) GTEST_SKIP() << "a host of cgroup v2 alone makes its group in one step";
+  const auto unified = Cgroup::create_unified(location());
+  ASSERT_OK(unified);
+  for (const auto& [name, path] : location().directories) EXPECT_EQ(exists(path), name == "unified") << path;
+  const auto into = unified->open_into();
+  ASSERT_OK(into);
+  EXPECT_EQ(into->valid(), exists("/sys/fs/cgroup/unified"));
+  CgroupLimits limits;
+  limits.pids_limit = 7;
+  const auto whole = Cgroup::create_v1(location(), limits);
+  ASSERT_OK(whole);
+  EXPECT_EQ(whole->location().directories, location().directories);
+  const pid_t pid = spawn_sleeper(*whole);
+  EXPECT_EQ(joined(pid, top_ + "/box"), location().directories.size());
+  EXPECT_EQ(value(location(), "pids", "pids.max"), "7");
+}
+
+TEST_F(CgroupTest, VacantGroupGoesAtOnceAndAnOccupiedOneStays) {
+  auto cgroup = Cgroup::create(location(), {});
+  ASSERT_OK(cgroup);
+  const pid_t pid = spawn_sleeper(*cgroup);
+  EXPECT_FALSE(cgroup->remove_if_vacant());
+  EXPECT_EQ(::kill(pid, 0), 0);
+  ASSERT_OK(cgroup->kill_all(5000));
+  EXPECT_EQ(wait_for(pid), 128 + SIGKILL);
+  EXPECT_TRUE(cgroup->remove_if_vacant());
+  for (const auto& [name, path] : location().directories) EXPECT_FALSE(exists(path)) << path;
+  EXPECT_TRUE(cgroup->remove_if_vacant()) << "what is gone is vacant";
+}
+
 TEST_F(CgroupTest, OccupiedGroupIsRefusedAndKept) {
   const auto cgroup = Cgroup::create(location(), {});
   ASSERT_OK(cgroup);

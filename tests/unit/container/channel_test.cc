@@ -41,6 +41,15 @@ TEST_F(Pair, ADeadPeerIsNotFound) {
   EXPECT_EQ(message.error().code, Code::kNotFound);
 }
 
+TEST_F(Pair, LastWordsOfAPeerThatDidNotListenAreHeard) {
+  ASSERT_TRUE(child_.send_error(make_error(Code::kInvalid, "no such mount option")).ok());
+  ASSERT_TRUE(parent_.send(MessageKind::kGrouped).ok());
+  child_.close();
+  const Result<Message> answer = parent_.expect(MessageKind::kReady);
+  ASSERT_FALSE(answer.ok());
+  EXPECT_EQ(answer.error().context, "no such mount option");
+}
+
 TEST_F(Pair, SendingToADeadPeerIsAnErrorNotASignal) {
   child_.close();
   EXPECT_FALSE(parent_.send(MessageKind::kCommit).ok());

@@ -2,7 +2,8 @@
 """gabion (the default policy), runc and crun: `run` of `true` on one root filesystem, side by side.
 
 The specification is the one Docker 20.10 sends for `docker run busybox true`, without its network
-hook and terminal. Runs are interleaved, one of each per round, and timed by a small C++ program.
+hook and terminal. Runs are interleaved, one of each per round, and timed by a small C++ program. The
+runtimes keep their state on a tmpfs, as below /run on a booted machine.
 
   tests/bench/run.py GABION [--rounds N] [--json FILE]
 """
@@ -106,7 +107,10 @@ def main():
     group = f"gabion-bench-{os.getpid()}"
     directory = tempfile.mkdtemp(prefix="gabion-bench-", dir="/var/tmp")
     holder = None
+    state = os.path.join(directory, "state")
+    os.mkdir(state)
     try:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=0700", "tmpfs", state], check=True)
         holder = without_hybrid(directory)
         bundle = make_bundle(directory, group)
         command = [compile_timer(directory), str(arguments.rounds), str(arguments.warmup)]
@@ -114,7 +118,7 @@ def main():
             own = ["--audit", os.path.join(directory, "audit/audit.jsonl")] if name == "gabion" else []
             command += ["--"] if number else []
             command += [f"@/proc/{holder.pid}/ns/mnt"] if holder and name == "crun" else []
-            command += [path, "--root", os.path.join(directory, "state-" + name), *own, "run", "--bundle", bundle,
+            command += [path, "--root", os.path.join(state, name), *own, "run", "--bundle", bundle,
                         f"{group}-{name}-{{}}"]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
         series = [list(map(float, line.split())) for line in done.stdout.splitlines()]
@@ -123,6 +127,7 @@ def main():
             holder.kill()
             holder.wait()
         remove_cgroups(group)
+        subprocess.run(["umount", state], check=False)
         shutil.rmtree(directory, ignore_errors=True)
 
     figures = {name: summary(times) for name, times in zip(runtimes, series)}

@@ -113,8 +113,10 @@ void parse_io_stat(std::string_view text, BlkioStats& stats) {
     for (std::string_view field : fields) {
       const auto pair = parse_pair(field, UINT64_MAX);
       if (!pair) continue;
-      const auto& [key, value] = *pair;
-      auto entry = [&](const char* op) { return BlkioEntry{device->major, device->minor, op, value}; };
+      const std::string_view key = pair->first;
+      const auto entry = [&device, value = pair->second](const char* op) {
+        return BlkioEntry{device->major, device->minor, op, value};
+      };
       if (key == "rbytes") stats.service_bytes.push_back(entry("Read"));
       if (key == "wbytes") stats.service_bytes.push_back(entry("Write"));
       if (key == "dbytes") stats.service_bytes.push_back(entry("Discard"));

@@ -164,7 +164,7 @@ Status write_unified_file(GroupDirectory& group, const std::string& file, const 
   if (dot == std::string::npos || std::find(kActions.begin(), kActions.end(), file) != kActions.end()) {
     return make_error(Code::kInvalid, concat({"unified resource \"", file, "\" is not a limit"}));
   }
-  const Status written = group.write(file, value);
+  Status written = group.write(file, value);
   if (written.ok() || written.error().sys_errno != ENOENT) return written;
   return make_error(Code::kUnsupported, concat({"unified resource \"", file, "\" can't be set: controller \"",
                                                 file.substr(0, dot), "\" not available"}));

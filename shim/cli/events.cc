@@ -48,7 +48,7 @@ Status follow(const std::string& id, const container::Process& init, const kerne
   while (true) {
     const int64_t remaining_ns = next_ns - monotonic_ns();
     if (remaining_ns <= 0) {
-      const Status printed = print_stats(id, location);
+      Status printed = print_stats(id, location);
       const bool gone = TRY(init.wait_exit(0));
       if (gone) return ok_status();  // the cgroup may have vanished under the reader
       if (!printed.ok()) return printed;

@@ -6,11 +6,11 @@
 namespace gabion::audit {
 
 const std::string& boot_id() {
-  static const std::string id = [] {
+  static const std::string kId = [] {
     const Result<std::string> text = read_file("/proc/sys/kernel/random/boot_id", 64);
     return text.ok() ? std::string(trim(text.value())) : std::string();
   }();
-  return id;
+  return kId;
 }
 
 }  // namespace gabion::audit

@@ -119,9 +119,11 @@ Result<std::string> prepare(Plan& plan, const InitInputs& inputs, const Channel&
   const bool inside = plan.namespaces.owner == NamespacePlan::Owner::kContainer;
   if (!inside) {
     TRY(join_cgroups(plan));
+    if (plan.namespaces.own_host_mounts()) TRY(part_from_host(plan));
     TRY(prepare_trees(plan));
+    TRY(join_namespaces(plan.namespaces));
   }
-  if (!inside) TRY(join_namespaces(plan.namespaces));
+  if (!plan.namespaces.own_host_mounts()) TRY(part_from_host(plan));
   if (plan.namespaces.new_network) TRY(kernel::bring_loopback_up());
   if ((plan.namespaces.create & CLONE_NEWUTS) != 0) TRY(name_host(plan));
   if (::setsid() < 0 && errno != EPERM) return sys_error("setsid");

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <linux/close_range.h>
-#include <sched.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -109,8 +108,7 @@ Status require_vacant(const kernel::CgroupLocation& location) {
 // when it is made inside the container's user namespace, which has no right to join them.
 Status make_cgroup(Plan& plan, InitInputs& inputs, const oci::Spec& spec, Launch& made) {
   const kernel::CgroupLocation& location = made.state.cgroup;
-  const bool own_mounts = (plan.namespaces.create & CLONE_NEWNS) != 0;
-  if (location.has_v1() && own_mounts && plan.namespaces.owner == NamespacePlan::Owner::kHost) {
+  if (location.has_v1() && plan.namespaces.own_host_mounts()) {
     inputs.late_cgroup = location;
     made.cgroup = TRY(kernel::Cgroup::create_unified(location));
     plan.namespaces.into_cgroup = TRY(made.cgroup->open_into());
@@ -296,6 +294,7 @@ Result<std::unique_ptr<Launch>> launch(const Host& host, const Store& store, con
   PlanInputs inputs;
   inputs.id = options.id;
   inputs.bundle = judged.config.bundle;
+  inputs.stage = store.directory(options.id);
   inputs.no_pivot = options.no_pivot;
   inputs.no_new_keyring = options.no_new_keyring;
   TRY(claim(host, store, judged, inputs, *made));

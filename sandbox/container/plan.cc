@@ -188,6 +188,7 @@ Result<Plan> make_plan(const policy::HardenedSpec& hardened, const Survey& surve
   plan.id = inputs.id;
   plan.bundle = inputs.bundle;
   plan.pivot = !inputs.no_pivot;
+  plan.stage = inputs.stage;
   plan.namespaces = TRY(plan_namespaces(hardened, survey, inputs.slot));
   plan.root = TRY(plan_root(hardened, survey, inputs));
   TRY(plan_mounts(plan, hardened, survey));

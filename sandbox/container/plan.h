@@ -2,6 +2,7 @@
 // reaches a child process; below here there is no JSON and no path of the host.
 #pragma once
 
+#include <sched.h>
 #include <sys/types.h>
 
 #include <cstdint>
@@ -78,6 +79,8 @@ struct NamespacePlan {
   // the container counts for any of them. kContainer: it is entered first and owns those made here,
   // which is what the specification means and what nested workloads need.
   enum class Owner { kHost, kContainer };
+  // A mount namespace is made, and the host's root acts in it.
+  [[nodiscard]] bool own_host_mounts() const { return owner == Owner::kHost && (create & CLONE_NEWNS) != 0; }
   Owner owner = Owner::kHost;
   uint64_t create = 0;                   // CLONE_NEW* flags for clone3(2), CLONE_NEWUSER never among them
   bool own_cgroup = false;               // unshared after the cgroup is joined
@@ -162,6 +165,9 @@ struct Plan {
   std::vector<oci::Hook> create_container_hooks;
   std::vector<oci::Hook> start_container_hooks;
   std::string bundle;
+  // A directory of the host that nothing of the container needs: overlays are put together on it, in the
+  // container's mount namespace, out of sight for everybody else.
+  std::string stage;
   bool pivot = true;
 };
 
@@ -169,6 +175,7 @@ struct PlanInputs {
   std::string id;
   std::string bundle;  // absolute
   std::optional<IdSlot> slot;
+  std::string stage;  // see Plan
   bool no_pivot = false;
   bool no_new_keyring = false;
 };

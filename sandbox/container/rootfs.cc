@@ -32,9 +32,11 @@ Result<Fd> open_root_mount(Plan& plan) {
     const int user = plan.namespaces.user.get();
     const unsigned uid = kernel::map_to_host(plan.namespaces.uids, 0);
     const unsigned gid = kernel::map_to_host(plan.namespaces.gids, 0);
-    mount = root.readonly ? TRY(kernel::build_read_only_overlay(*root.layers, user))
-                          : TRY(kernel::build_writable_overlay(*root.layers, user, uid, gid));
+    kernel::OverlayLayers layers = std::move(*root.layers);
     root.layers.reset();
+    mount = root.readonly
+                ? TRY(kernel::build_read_only_overlay(std::move(layers), user, plan.stage))
+                : TRY(kernel::build_writable_overlay(std::move(layers), user, uid, gid, plan.stage));
   } else {
     mount = std::move(root.tree);
     if (root.shift) TRY(kernel::idmap(mount.get(), plan.namespaces.user.get(), true));
@@ -44,14 +46,6 @@ Result<Fd> open_root_mount(Plan& plan) {
 }
 
 Status attach_root(Plan& plan, BuiltRoot& built) {
-  // Nothing mounted from here on may travel to the host, and the host's later mounts not to here.
-  // Slave, where the spec wants the host's mounts to arrive in the container.
-  const uint64_t propagation = plan.root.propagation == MS_SHARED || plan.root.propagation == MS_SLAVE
-                                   ? static_cast<uint64_t>(MS_SLAVE)
-                                   : static_cast<uint64_t>(MS_PRIVATE);
-  if (::mount(nullptr, "/", nullptr, MS_REC | propagation, nullptr) != 0) {
-    return sys_error("make the mount namespace private");
-  }
   built.root = std::move(plan.root.tree);
   // On top of the host's own root, in this namespace only: no directory of the host is needed, and
   // pivot_root(2) takes it from there. Nothing else may be on that root: what is would be detached in
@@ -108,7 +102,22 @@ class Lookup {
 
 }  // namespace
 
+Status part_from_host(const Plan& plan) {
+  const uint64_t propagation = plan.root.propagation == MS_SHARED || plan.root.propagation == MS_SLAVE
+                                   ? static_cast<uint64_t>(MS_SLAVE)
+                                   : static_cast<uint64_t>(MS_PRIVATE);
+  if (::mount(nullptr, "/", nullptr, MS_REC | propagation, nullptr) != 0) {
+    return sys_error("make the mount namespace private");
+  }
+  return ok_status();
+}
+
 Status prepare_trees(Plan& plan) {
+  if (plan.root.layers && !plan.namespaces.own_host_mounts()) {
+    // The layers are attached for a moment: not where the host, or another container, can see them.
+    if (::unshare(CLONE_NEWNS) != 0) return sys_error("a mount namespace to build the root filesystem in");
+    TRY(part_from_host(plan));
+  }
   plan.root.tree = TRY_AT(open_root_mount(plan), "rootfs");
   for (MountOp& op : plan.mounts) {
     if (op.kind != MountOp::Kind::kTree) continue;

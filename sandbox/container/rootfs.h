@@ -17,6 +17,10 @@ struct BuiltRoot {
   Fd devpts;  // root of the mount at /dev/pts; invalid when there is none
 };
 
+// Nothing mounted from here on travels to the host, and the host's later mounts not to here, or only in
+// that direction where the spec wants them to arrive in the container.
+Status part_from_host(const Plan& plan);
+
 // What needs the host's rights over filesystems: makes the root mount and shifts what is to be
 // shifted. Called by a process that is not yet in the container's user namespace.
 Status prepare_trees(Plan& plan);

@@ -40,6 +40,10 @@ Status Scratch::add(const Plan& plan, const BuiltRoot& built, const MountOp& op)
         kernel::new_filesystem("tmpfs", "gabion-volatile",
                                {{"size", std::to_string(plan.scratch_bytes), false}, {"mode", "0700", false}},
                                MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC));
+    if (plan.namespaces.own_host_mounts()) {
+      const Fd stage = TRY(open_path(plan.stage, O_PATH | O_DIRECTORY));
+      TRY(kernel::attach(tmpfs_.get(), stage.get()));
+    }
   }
   struct stat info {};
   if (::fstat(lower->get(), &info) != 0) return sys_error("stat");
@@ -50,13 +54,12 @@ Status Scratch::add(const Plan& plan, const BuiltRoot& built, const MountOp& op)
       ::fchmod(upper.get(), info.st_mode & 07777) != 0) {
     return sys_error("copy the owner and mode");
   }
-  Fd mount;
-  if (is_empty_directory(lower->get())) {  // the usual /tmp: nothing of the image's to show through
-    mount = TRY(kernel::clone_tree(upper.get(), false));
-  } else {
+  if (!is_empty_directory(lower->get())) {
     const Fd work = TRY(make_directory("work" + number));
-    mount = TRY(kernel::build_volatile_overlay(lower->get(), upper.get(), work.get()));
+    return kernel::mount_volatile_overlay(lower->get(), upper.get(), work.get());
   }
+  // The usual /tmp: nothing of the image's to show through.
+  const Fd mount = TRY(kernel::clone_tree(upper.get(), false));
   kernel::MountAttributes attributes;
   attributes.set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
   TRY(kernel::set_attributes(mount.get(), attributes));

@@ -23,7 +23,9 @@ class ContainerIds {
   bool active_;
 };
 
-// One tmpfs behind all volatile paths, one pair of directories in it for each.
+// One tmpfs behind all volatile paths, one pair of directories in it for each. It is attached at the stage
+// where it can be: older kernels copy and overlay nothing else, and closing a mount that was never attached
+// waits for an RCU grace period of its own.
 class Scratch {
  public:
   Status add(const Plan& plan, const BuiltRoot& built, const MountOp& op);

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -180,6 +181,16 @@ Status pivot_into(int root) {
   // Now "." is the old root; slave it so that its unmounting does not reach the host.
   if (::umount2(".", MNT_DETACH) != 0) return sys_error("unmount of the host's root");
   if (::chdir("/") != 0) return sys_error("chdir /");
+  // What were still stacked on the root is where setns(2) would lead: ".." crosses to it, "/" does not.
+  struct statx bare {};
+  struct statx top {};
+  if (::statx(AT_FDCWD, "/", 0, STATX_MNT_ID, &bare) != 0 ||
+      ::statx(AT_FDCWD, "/..", 0, STATX_MNT_ID, &top) != 0) {
+    return sys_error("stat /");
+  }
+  if (bare.stx_mnt_id != top.stx_mnt_id) {
+    return make_error(Code::kInternal, "pivot_root: another mount still covers the container's root");
+  }
   return ok_status();
 }
 

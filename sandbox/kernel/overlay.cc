@@ -97,11 +97,25 @@ Result<OverlayLayout> overlay_layout(int fd, const std::string& relative_base) {
   return make_error(Code::kInternal, "the root filesystem's overlay is not in /proc/self/mountinfo");
 }
 
+namespace {
+
+// A copy is in the peer group of the engine's own mount, if that is a shared one (Docker's is): what were
+// mounted on the copy would appear on the engine's layer, for every container to come.
+Result<Fd> private_copy(int directory) {
+  Fd tree = TRY(clone_tree(directory, false));
+  MountAttributes attributes;
+  attributes.propagation = MS_PRIVATE;
+  TRY(set_attributes(tree.get(), attributes));
+  return tree;
+}
+
+}  // namespace
+
 Result<OverlayLayers> open_layers(const OverlayLayout& layout) {
   OverlayLayers layers;
   for (const std::string& lower : layout.lower) {
     const Fd directory = TRY_AT(open_path(lower, O_PATH | O_DIRECTORY), "overlay layer");
-    Fd tree = TRY_AT(clone_tree(directory.get(), false), "overlay layer");
+    Fd tree = TRY_AT(private_copy(directory.get()), "overlay layer");
     layers.lower.push_back(std::move(tree));
   }
   if (layout.upper.empty()) return layers;
@@ -115,7 +129,7 @@ Result<OverlayLayers> open_layers(const OverlayLayout& layout) {
   }
   const Fd parent =
       TRY_AT(open_path(layout.upper.substr(0, upper_slash), O_PATH | O_DIRECTORY), "overlay upper");
-  layers.common = TRY_AT(clone_tree(parent.get(), false), "overlay upper");
+  layers.common = TRY_AT(private_copy(parent.get()), "overlay upper");
   layers.upper_name = layout.upper.substr(upper_slash + 1);
   layers.work_name = layout.work.substr(work_slash + 1);
   return layers;
@@ -123,41 +137,21 @@ Result<OverlayLayers> open_layers(const OverlayLayout& layout) {
 
 namespace {
 
-// An overlay context to which layers are added by descriptor (Linux 6.13; detached ones 6.15).
-class OverlayContext {
- public:
-  static Result<OverlayContext> open() {
-    OverlayContext overlay;
-    overlay.context_ = Fd(::fsopen("overlay", FSOPEN_CLOEXEC));
-    if (!overlay.context_.valid()) return sys_error("overlay filesystem");
-    if (::fsconfig(overlay.context_.get(), FSCONFIG_SET_STRING, "source", "gabion", 0) != 0) {
-      return sys_error("overlay: source");
-    }
-    return overlay;
-  }
+// How layers are named to overlayfs: a descriptor's link leads to its very mount, wherever that is attached
+// and whatever covers it. Needs the host's procfs at /proc.
+std::string by_descriptor(int fd) { return concat({"/proc/self/fd/", std::to_string(fd)}); }
 
-  Status add(const char* key, int layer) {
-    if (::fsconfig(context_.get(), FSCONFIG_SET_FD, key, nullptr, layer) == 0) return ok_status();
-    return sys_error(concat({"overlay: ", key, " by descriptor (needs Linux 6.15)"}));
+Status mount_overlay(const std::string& options, int target, unsigned long flags) {
+  if (options.size() >= static_cast<size_t>(::sysconf(_SC_PAGESIZE))) {
+    return make_error(Code::kUnsupported,
+                      concat({"overlay: ", std::to_string(options.size()),
+                              " bytes of layer names; the kernel takes one page of them"}));
   }
-
-  Result<Fd> create(uint64_t attributes) {
-    if (::fsconfig(context_.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0) {
-      const int error_number = errno;
-      char message[512];
-      const ssize_t size = ::read(context_.get(), message, sizeof(message));
-      const std::string_view text(message, size > 0 ? static_cast<size_t>(size) : 0);
-      return sys_error(concat({"create overlay ", trim(text)}), error_number);
-    }
-    const int mount = ::fsmount(context_.get(), FSMOUNT_CLOEXEC, static_cast<unsigned>(attributes));
-    if (mount < 0) return sys_error("fsmount overlay");
-    return Fd(mount);
+  if (::mount("gabion", by_descriptor(target).c_str(), "overlay", flags, options.c_str()) != 0) {
+    return sys_error("create overlay");
   }
-
- private:
-  OverlayContext() = default;
-  Fd context_;
-};
+  return ok_status();
+}
 
 // The filesystem ids overlayfs will act with, put back on every way out.
 class FilesystemIds {
@@ -176,54 +170,82 @@ class FilesystemIds {
   }
 };
 
+// Where layers are attached, one on top of the other: before Linux 6.15 overlayfs takes no detached mount.
+class Stage {
+ public:
+  static Result<Stage> open(const std::string& directory) {
+    Stage stage;
+    stage.directory_ = directory;
+    stage.point_ = TRY_AT(open_path(directory, O_PATH | O_DIRECTORY), "overlay stage");
+    return stage;
+  }
+
+  // Shifts the layer and attaches it.
+  Status add(const Fd& layer, int user_namespace) {
+    TRY_AT(idmap(layer.get(), user_namespace, false), "overlay layer");
+    return attach(layer.get(), point_.get());
+  }
+
+  // A detached copy of the overlay; the one at the stage leaves with the host's tree.
+  Result<Fd> create(const std::string& options, unsigned long flags) {
+    TRY(mount_overlay(options, point_.get(), flags));
+    const Fd merged = TRY(open_path(directory_, O_PATH | O_DIRECTORY));
+    return clone_tree(merged.get(), false);
+  }
+
+ private:
+  std::string directory_;
+  Fd point_;
+};
+
 }  // namespace
 
-Result<Fd> build_read_only_overlay(const OverlayLayers& layers, int user_namespace) {
-  OverlayContext overlay = TRY(OverlayContext::open());
+Result<Fd> build_read_only_overlay(OverlayLayers layers, int user_namespace, const std::string& stage) {
+  Stage attached = TRY(Stage::open(stage));
+  std::string lower;
   Fd upper;
   if (layers.common.valid()) {
-    TRY_AT(idmap(layers.common.get(), user_namespace, false), "overlay upper");
+    TRY(attached.add(layers.common, user_namespace));
     upper = TRY(open_at(layers.common.get(), layers.upper_name, O_PATH | O_DIRECTORY | O_NOFOLLOW));
-    TRY(overlay.add("lowerdir+", upper.get()));
-  }
-  for (const Fd& lower : layers.lower) {
-    TRY_AT(idmap(lower.get(), user_namespace, false), "overlay layer");
-    TRY(overlay.add("lowerdir+", lower.get()));
-  }
-  if (!upper.valid() && layers.lower.size() == 1) {
+    lower = by_descriptor(upper.get());
+  } else if (layers.lower.size() == 1) {
     // overlayfs refuses a single read-only layer (EINVAL); it would add nothing to the layer itself.
-    return clone_tree(layers.lower.front().get(), false);
+    TRY_AT(idmap(layers.lower.front().get(), user_namespace, false), "overlay layer");
+    return std::move(layers.lower.front());
   }
-  return overlay.create(MOUNT_ATTR_RDONLY);
+  for (const Fd& layer : layers.lower) {
+    TRY(attached.add(layer, user_namespace));
+    lower += concat({lower.empty() ? "" : ":", by_descriptor(layer.get())});
+  }
+  return attached.create(concat({"lowerdir=", lower}), MS_RDONLY);
 }
 
-Result<Fd> build_writable_overlay(const OverlayLayers& layers, int user_namespace, unsigned root_uid,
-                                  unsigned root_gid) {
+Result<Fd> build_writable_overlay(OverlayLayers layers, int user_namespace, unsigned root_uid,
+                                  unsigned root_gid, const std::string& stage) {
   if (!layers.common.valid()) {
     return make_error(Code::kInvalid,
                       "a writable root was asked for, but the engine's overlay has no upper layer");
   }
-  OverlayContext overlay = TRY(OverlayContext::open());
-  TRY_AT(idmap(layers.common.get(), user_namespace, false), "overlay upper");
+  Stage attached = TRY(Stage::open(stage));
+  TRY(attached.add(layers.common, user_namespace));
   const Fd upper = TRY(open_at(layers.common.get(), layers.upper_name, O_PATH | O_DIRECTORY | O_NOFOLLOW));
   const Fd work = TRY(open_at(layers.common.get(), layers.work_name, O_PATH | O_DIRECTORY | O_NOFOLLOW));
-  for (const Fd& lower : layers.lower) {
-    TRY_AT(idmap(lower.get(), user_namespace, false), "overlay layer");
-    TRY(overlay.add("lowerdir+", lower.get()));
+  std::string lower;
+  for (const Fd& layer : layers.lower) {
+    TRY(attached.add(layer, user_namespace));
+    lower += concat({lower.empty() ? "" : ":", by_descriptor(layer.get())});
   }
-  TRY(overlay.add("upperdir", upper.get()));
-  TRY(overlay.add("workdir", work.get()));
   const FilesystemIds ids(root_uid, root_gid);
   TRY(raise_all_permitted());
-  return overlay.create(0);
+  return attached.create(concat({"lowerdir=", lower, ",upperdir=", by_descriptor(upper.get()),
+                                 ",workdir=", by_descriptor(work.get())}),
+                         0);
 }
 
-Result<Fd> build_volatile_overlay(int lower, int upper, int work) {
-  OverlayContext overlay = TRY(OverlayContext::open());
-  TRY(overlay.add("lowerdir+", lower));
-  TRY(overlay.add("upperdir", upper));
-  TRY(overlay.add("workdir", work));
-  return overlay.create(0);
+Status mount_volatile_overlay(int lower, int upper, int work) {
+  return mount_overlay(concat({"lowerdir=", by_descriptor(lower), ",upperdir=", by_descriptor(upper),
+                               ",workdir=", by_descriptor(work)}),
+                       lower, MS_NOSUID | MS_NODEV | MS_NOEXEC);
 }
 
 }  // namespace gabion::kernel

@@ -25,7 +25,7 @@ Result<OverlayLayout> parse_overlay_options(std::string_view options);
 // beyond a page) are below `relative_base`.
 Result<OverlayLayout> overlay_layout(int fd, const std::string& relative_base);
 
-// Detached copies of the layers' mounts: made once, in the caller's mount namespace.
+// Detached, private copies of the layers' mounts: made once, in the caller's mount namespace.
 struct OverlayLayers {
   std::vector<Fd> lower;  // top first
   Fd common;              // the parent directory of upper and work, when writable
@@ -34,16 +34,18 @@ struct OverlayLayers {
 };
 Result<OverlayLayers> open_layers(const OverlayLayout& layout);
 
-// A detached, read-only overlay; an upper layer becomes the topmost lower. Needs Linux 6.15 for
-// detached layers.
-Result<Fd> build_read_only_overlay(const OverlayLayers& layers, int user_namespace);
+// A detached, read-only overlay; an upper layer becomes the topmost lower. `stage` is any directory: the
+// layers are attached there, so the caller must be in a mount namespace of its own from which nothing
+// propagates, and must not need what the directory holds.
+Result<Fd> build_read_only_overlay(OverlayLayers layers, int user_namespace, const std::string& stage);
 // A detached, writable overlay whose upper directory keeps unshifted ids on disk, so that the
 // container can be started again with another id range. Runs with fsuid = `root_uid`,
 // fsgid = `root_gid` (the container's root outside): overlayfs remembers the mounter's credentials
 // and would find its idmapped upper unmapped otherwise (EOVERFLOW, a silently read-only mount).
-Result<Fd> build_writable_overlay(const OverlayLayers& layers, int user_namespace, unsigned root_uid,
-                                  unsigned root_gid);
-// A detached overlay of one read-only directory below and one fresh directory above.
-Result<Fd> build_volatile_overlay(int lower, int upper, int work);
+Result<Fd> build_writable_overlay(OverlayLayers layers, int user_namespace, unsigned root_uid,
+                                  unsigned root_gid, const std::string& stage);
+// Covers the directory `lower` with an overlay of itself and a fresh directory above: nosuid, nodev, noexec.
+// Before Linux 6.15 all three must be on attached mounts.
+Status mount_volatile_overlay(int lower, int upper, int work);
 
 }  // namespace gabion::kernel

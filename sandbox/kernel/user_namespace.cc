@@ -7,7 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cstdint>
+#include <cstring>
 #include <utility>
 
 #include "base/file.h"
@@ -44,7 +44,7 @@ int hold_namespace(void* parent) {
   // A killed parent must not leave this process behind: it holds a copy of the container's lock. The
   // death of one that was killed before prctl(2) shows as a changed parent.
   (void)::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (::getppid() != static_cast<pid_t>(reinterpret_cast<intptr_t>(parent))) return 0;
+  if (::getppid() != *static_cast<const pid_t*>(parent)) return 0;
   while (true) (void)::pause();
 }
 
@@ -70,9 +70,11 @@ void NamespaceHolder::end() const {
 Result<NamespaceHolder> NamespaceHolder::start() {
   NamespaceHolder holder;
   holder.stack_ = std::make_unique<std::byte[]>(kStackBytes);
+  std::byte* const bottom = holder.stack_.get();
+  const pid_t parent = ::getpid();
+  std::memcpy(bottom, &parent, sizeof(parent));  // far below what the process uses
   // No exit signal: the caller's SIGCHLD handling must not see this child.
-  const pid_t pid = ::clone(hold_namespace, holder.stack_.get() + kStackBytes, CLONE_NEWUSER | CLONE_VM,
-                            reinterpret_cast<void*>(static_cast<intptr_t>(::getpid())));
+  const pid_t pid = ::clone(hold_namespace, bottom + kStackBytes, CLONE_NEWUSER | CLONE_VM, bottom);
   if (pid < 0) return sys_error("create a user namespace (clone CLONE_NEWUSER)");
   holder.pid_ = pid;
   return holder;

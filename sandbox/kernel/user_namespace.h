@@ -32,6 +32,8 @@ class NamespaceHolder {
  public:
   static Result<NamespaceHolder> start();
   NamespaceHolder() = default;
+  NamespaceHolder(const NamespaceHolder&) = delete;
+  NamespaceHolder& operator=(const NamespaceHolder&) = delete;
   NamespaceHolder(NamespaceHolder&& other) noexcept { *this = std::move(other); }
   NamespaceHolder& operator=(NamespaceHolder&& other) noexcept;
   ~NamespaceHolder();

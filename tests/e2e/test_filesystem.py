@@ -1,12 +1,14 @@
 """Mounts, masks and devices as seen from inside."""
 
 import os
+import shutil
 import socket
 import subprocess
+import tempfile
 import time
 import unittest
 
-from runtime import Case, only_gabion
+from runtime import Case, make_root, only_gabion
 
 
 def add(*mounts):
@@ -233,6 +235,101 @@ class Hardened(Case):
         self.assertIn("Permission denied", done.err)
         done = self.script("/data/true", edit=add(bind(self.host, "/data", "ro", "exec")))
         self.assertEqual(done.code, 0)
+
+
+@only_gabion
+class Layers(Case):
+    """A root that is an engine's overlay, on a shared mount as Docker's is: taken apart and put together anew."""
+
+    def setUp(self):
+        super().setUp()
+        self.layers = self.work + "/layers"
+        for name in ("image", "upper", "work", "merged"):
+            os.makedirs(f"{self.layers}/{name}")
+        make_root(self.layers + "/base")
+        for name, text in (("image/etc/image", "from the image"), ("upper/etc/engine", "from the engine")):
+            os.makedirs(os.path.dirname(f"{self.layers}/{name}"), exist_ok=True)
+            with open(f"{self.layers}/{name}", "w", encoding="utf-8") as file:
+                file.write(text + "\n")
+        self.mount("--bind", self.layers, self.layers)
+        self.mount("--make-shared", self.layers)
+
+    def mount(self, *words):
+        subprocess.run(["mount", *words], check=True)
+        if words[0] != "--make-shared":
+            self.addCleanup(subprocess.run, ["umount", words[-1]], check=True)
+
+    def engine_root(self, lower, *upper):
+        self.mount("-t", "overlay", "overlay", "-o", ",".join(["lowerdir=" + ":".join(
+            f"{self.layers}/{name}" for name in lower), *upper]), self.layers + "/merged")
+
+        def edit(document):
+            document["root"]["path"] = self.layers + "/merged"
+        return edit
+
+    @staticmethod
+    def mounts():
+        with open("/proc/self/mountinfo", encoding="utf-8") as file:
+            return file.read()
+
+    def writable(self):
+        return self.engine_root(("image", "base"), f"upperdir={self.layers}/upper", f"workdir={self.layers}/work")
+
+    def test_every_layer_shows_with_the_right_owners_and_the_host_sees_nothing(self):
+        edit = self.writable()
+        before = self.mounts()
+        done = self.script("cat /etc/image /etc/engine /var/www/page; stat -c '%u %g' / /etc/image /etc/engine; echo x > /etc/x",
+                           edit=edit, check=False)
+        self.assertEqual(done.lines[:3], ["from the image", "from the engine", "from the image"])
+        self.assertEqual(set(done.lines[3:]), {"0 0"})
+        self.assertIn("Read-only file system", done.err)
+        self.assertEqual(self.mounts(), before)
+
+    def test_writable_root_keeps_unshifted_ids(self):
+        self.use_policy({"extends": "restricted", "rules": {"rootfs.readonly": "warn"}})
+        edit = self.writable()
+
+        def unlocked(document):
+            edit(document)
+            document["root"]["readonly"] = False
+        before = self.mounts()
+        self.script("echo x > /etc/made; rm /etc/image", edit=unlocked)
+        self.assertEqual(self.mounts(), before)
+        made = os.stat(self.layers + "/upper/etc/made")
+        self.assertEqual((made.st_uid, made.st_gid), (0, 0))
+        self.script("cat /etc/made; ! cat /etc/image", edit=unlocked)
+
+    def test_a_running_container_and_its_end_leave_the_layers_alone(self):
+        edit = self.writable()
+        before = self.mounts()
+        name = self.running(edit=edit)
+        self.assertEqual(self.mounts(), before)
+        self.assertEqual(self.execute(name, "cat", "/etc/engine").out, "from the engine")
+        self.gabion("delete", "--force", name)
+        self.assertEqual(self.mounts(), before)
+
+    def test_the_host_sees_nothing_meanwhile(self):
+        """A hook of the host looks while the root is built: what it sees would outlive a killed runtime."""
+        safe = tempfile.mkdtemp(prefix="gabion-e2e-hook.", dir="/run")
+        self.addCleanup(shutil.rmtree, safe)
+        hook, seen = os.path.realpath(safe) + "/look", self.work + "/seen"
+        with open(hook, "w", encoding="utf-8") as file:
+            file.write(f"#!/bin/sh\ncat > /dev/null\ncat /proc/self/mountinfo > {seen}\n")
+        os.chmod(hook, 0o755)
+        self.use_policy({"extends": "restricted", "hooks": [{"paths": [hook]}]})
+        edit = self.writable()
+
+        def watched(document):
+            edit(document)
+            document["hooks"] = {"createRuntime": [{"path": hook, "env": ["PATH=/usr/bin:/bin"]}]}
+        before = self.mounts()
+        self.inside("true", edit=watched)
+        with open(seen, encoding="utf-8") as file:
+            self.assertEqual(file.read(), before)
+
+    def test_layers_without_an_upper(self):
+        edit = self.engine_root(("image", "base"))
+        self.assertEqual(self.script("cat /etc/image", edit=edit).out, "from the image")
 
 
 class Namespaces(Case):

@@ -11,7 +11,7 @@ export CCACHE_BASEDIR := $(CURDIR)
 export CCACHE_NOHASHDIR := 1
 CCACHE := $(if $(shell command -v ccache 2>/dev/null),-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
 
-.PHONY: help build run check lint sanitize bench fuzz install clean
+.PHONY: help build run check lint sanitize bench install clean
 
 help:
 	@echo 'make build      build/gabion, after installing what is missing (Debian, root)'
@@ -54,11 +54,6 @@ bench:
 	@$(CMAKE) -B $(BUILD) -DGABION_SANITIZE=OFF $(CCACHE) > /dev/null
 	@cmake --build $(BUILD) -j $(JOBS) --target gabion
 	@tests/bench/run.py $(BUILD)/gabion
-
-ifneq ($(wildcard tests/fuzz/run.sh),)
-fuzz:
-	@tests/fuzz/run.sh
-endif
 
 install: build
 	@integration/install.sh $(BUILD)/gabion "$(DESTDIR)" "$(PREFIX)"

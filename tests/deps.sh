@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what is missing for a purpose: "build", "check" or "bench". Instant when nothing is.
+# Installs what is missing for a purpose: "build", "run", "check" or "bench". Instant when nothing is.
 set -eu
 
 build="cmake ninja-build g++ pkg-config libseccomp-dev libcap-dev libmnl-dev libyajl-dev"

@@ -1,5 +1,5 @@
 // What is remembered of a container between two calls, as data and as JSON. state.json holds it; the
-// hardened config is beside it in config.json and the compiled filters in seccomp.bpf.
+// hardened config is beside it in config.json.
 #pragma once
 
 #include <sys/types.h>

@@ -79,7 +79,6 @@ using Modes = std::array<Mode, kRuleCount>;
 std::string_view rule_name(Rule rule);  // "capabilities.ceiling"
 std::optional<Rule> rule_from_name(std::string_view name);
 
-std::string_view mode_name(Mode mode);  // "rewrite", "refuse", "warn"
 std::optional<Mode> mode_from_name(std::string_view name);
 
 }  // namespace gabion::policy

@@ -177,7 +177,7 @@ bool is_allowed(const Policy& policy, std::string_view path, std::string_view wi
                      });
 }
 
-constexpr std::string_view kExemption =
+constexpr std::string_view kHowToAllow =
     "name the directory in \"allowedHostPaths\" of the policy, or of an entry of \"exceptions\" for this "
     "container";
 
@@ -226,7 +226,7 @@ std::optional<Objection> object_to_sensitive(const Policy& policy, const std::st
     if (!named) {
       return Objection{Rule::kMountsSensitivePath,
                        path + " is, or holds, part of the node (" + std::string(entry) + ")",
-                       "copy what is needed into a volume, or " + std::string(kExemption)};
+                       "copy what is needed into a volume, or " + std::string(kHowToAllow)};
     }
   }
   return std::nullopt;
@@ -236,7 +236,7 @@ std::optional<Objection> object_to_path(const Policy& policy, const std::string&
   if (std::optional<Objection> objection = object_to_sensitive(policy, path)) return objection;
   if (!is_allowed(policy, path, "/")) {
     return Objection{Rule::kMountsHostPath, path + " is not among the host paths the policy allows",
-                     "use a named volume, or " + std::string(kExemption)};
+                     "use a named volume, or " + std::string(kHowToAllow)};
   }
   return std::nullopt;
 }

@@ -87,7 +87,7 @@ void judge_network(const Policy& policy, const HostFacts& facts, Spec& spec, Rec
   }
   if (log.rewrites(Rule::kNamespacesHostNetwork,
                    {path, "network of the host", "new network namespace",
-                    "host network needs an exemption: it reaches every loopback service and abstract "
+                    "host network needs an exception: it reaches every loopback service and abstract "
                     "socket of the node (CVE-2020-15257)",
                     "publish ports on a bridge network instead, or add an entry with "
                     "\"hostNetwork\": true to \"exceptions\" in /etc/gabion/policy.json"})) {

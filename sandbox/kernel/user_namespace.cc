@@ -68,6 +68,9 @@ void NamespaceHolder::end() const {
 }
 
 Result<NamespaceHolder> NamespaceHolder::start() {
+  // The namespace's owner is this process's user, and a task of that user has every capability over it,
+  // whatever it lacks itself: it could trace the holder, and so write to the memory that is ours too.
+  if (::prctl(PR_SET_DUMPABLE, 0) != 0) return sys_error("prctl(PR_SET_DUMPABLE)");
   NamespaceHolder holder;
   holder.stack_ = std::make_unique<std::byte[]>(kStackBytes);
   std::byte* const bottom = holder.stack_.get();

@@ -28,6 +28,7 @@ uint32_t map_to_host(const std::vector<IdMap>& map, uint32_t id);
 
 // The first process of a new user namespace: only a process can make one, and idmapped mounts want its
 // descriptor before the container's own first process has entered it. Killed and reaped with this object.
+// Leaves the caller undumpable until its next execve(2).
 class NamespaceHolder {
  public:
   static Result<NamespaceHolder> start();

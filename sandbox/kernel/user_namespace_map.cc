@@ -42,6 +42,8 @@ Result<std::vector<IdMap>> read_id_maps(int user_namespace) {
   if (pid < 0) return sys_error("fork");
   if (pid == 0) {
     (void)::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    (void)::prctl(PR_SET_DUMPABLE,
+                  0);  // whoever owns the namespace must not look into a copy of this process
     const int reason = ::setns(user_namespace, CLONE_NEWUSER) == 0 ? 0 : errno;
     if (::write(to.get(), &reason, sizeof(reason)) != sizeof(reason)) ::_exit(1);
     while (reason == 0) (void)::pause();

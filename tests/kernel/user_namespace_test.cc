@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -58,6 +59,13 @@ TEST_F(UserNamespaceTest, SharedMemoryIsTheCallersOwn) {
   EXPECT_EQ(errno, E2BIG);
   many.clear();
   EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG | __WALL), -1) << "no child left";
+}
+
+TEST_F(UserNamespaceTest, NobodyMayTraceTheProcessThatSharesOurMemory) {
+  ASSERT_EQ(::prctl(PR_SET_DUMPABLE, 1), 0);
+  Result<UserNamespace> made = create_user_namespace({{0, 700000, 1}}, {{0, 700000, 1}});
+  ASSERT_TRUE(made.ok()) << made.error().message();
+  EXPECT_EQ(::prctl(PR_GET_DUMPABLE), 0);
 }
 
 TEST_F(UserNamespaceTest, MapTheKernelRefusesIsAnErrorAndLeavesNoProcess) {

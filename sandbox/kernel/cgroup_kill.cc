@@ -74,7 +74,13 @@ Status thaw_group(Group& group) {
 }
 
 Result<bool> group_frozen(Group& group) {
-  if (GroupDirectory* freezer = group.find("freezer")) return v1_frozen(*freezer);
+  if (GroupDirectory* freezer = group.find("freezer")) {
+    Result<bool> frozen = v1_frozen(*freezer);
+    // Removed by an earlier attempt to delete: what is left elsewhere is not frozen by it.
+    if (!frozen.ok() && (frozen.error().sys_errno == ENOENT || frozen.error().sys_errno == ENODEV))
+      return false;
+    return frozen;
+  }
   GroupDirectory* unified = group.unified();
   if (unified == nullptr) return false;
   const uint64_t frozen = TRY(unified->read_number("cgroup.freeze"));

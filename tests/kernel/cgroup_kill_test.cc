@@ -156,6 +156,21 @@ TEST_F(CgroupKill, SignalReachesAllAndAFrozenGroupStaysFrozen) {
   EXPECT_EQ(wait_for(two), 128 + SIGTERM);
 }
 
+TEST_F(CgroupKill, FreezerGroupThatIsGoneHidesNobody) {
+  const CgroupLocation v1 = v1_location();
+  const std::string freezer = directory(v1, "freezer");
+  if (freezer.empty()) GTEST_SKIP() << "needs cgroup v1's freezer";
+  auto cgroup = Cgroup::create(v1, {});
+  ASSERT_OK(cgroup);
+  const pid_t pid = spawn_sleeper(*cgroup);
+  // What a half-done removal leaves when a tool of v1 has moved a process in one hierarchy.
+  const std::string top = freezer.substr(0, freezer.find(top_));
+  ASSERT_OK(write_existing(top + "/cgroup.procs", std::to_string(pid)));
+  ASSERT_EQ(::rmdir(freezer.c_str()), 0);
+  ASSERT_OK(cgroup->kill_all(5000));
+  EXPECT_EQ(wait_for(pid), 128 + SIGKILL);
+}
+
 TEST_F(CgroupKill, AbsentGroupIsDeadAlready) {
   Cgroup cgroup = Cgroup::open(location("/never/made"));
   ASSERT_OK(cgroup.kill_all(100));

@@ -71,7 +71,7 @@ Result<std::string> prepare(ExecPlan& plan) {
     TRY(give_stdio(plan.process, plan.namespaces));
   }
   TRY(take_identity(plan.process, plan.namespaces, proc.get()));
-  die_with_parent();
+  guard_child();
   TRY(enter_working_directory(plan.process));
   set_home(plan.process);
   return find_executable(plan.process);

@@ -130,6 +130,7 @@ Result<std::string> prepare(Plan& plan, const InitInputs& inputs, const Channel&
 
   // 2. What it sees: the tree, made as the host's root.
   BuiltRoot built = TRY(build_root(plan, [&] { return settle_in_cgroups(plan, inputs, channel); }));
+  guard_child();  // files made as the container's root have undone it
   if (inputs.parent_has_hooks) {
     TRY(channel.send(MessageKind::kHooks));
     TRY(channel.expect(MessageKind::kContinue));
@@ -155,8 +156,7 @@ Result<std::string> prepare(Plan& plan, const InitInputs& inputs, const Channel&
     TRY(give_stdio(plan.process, plan.namespaces));
   }
   TRY(take_identity(plan.process, plan.namespaces, built.proc.get()));
-  // The change of user has cleared it.
-  die_with_parent();
+  guard_child();  // the change of user has undone it
   TRY(enter_working_directory(plan.process));
   set_home(plan.process);
   return find_executable(plan.process);

@@ -243,7 +243,9 @@ Status claim(const Host& host, const Store& store, const Judged& judged, PlanInp
     TRY_AT(require_vacant(location), "cgroup");
     made.state.cgroup = std::move(location);
   }
-  return store.save(made.state);
+  TRY(store.save(made.state));
+  if (::mkdir(inputs.stage.c_str(), 0700) != 0) return sys_error(concat({"mkdir ", inputs.stage}));
+  return ok_status();
 }
 
 Status name_process(const InitInputs& inputs, Launch& made) {
@@ -294,7 +296,7 @@ Result<std::unique_ptr<Launch>> launch(const Host& host, const Store& store, con
   PlanInputs inputs;
   inputs.id = options.id;
   inputs.bundle = judged.config.bundle;
-  inputs.stage = store.directory(options.id);
+  inputs.stage = join_path(store.directory(options.id), "stage");
   inputs.no_pivot = options.no_pivot;
   inputs.no_new_keyring = options.no_new_keyring;
   TRY(claim(host, store, judged, inputs, *made));

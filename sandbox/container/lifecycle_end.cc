@@ -59,7 +59,8 @@ void run_poststop(const Host& host, const Store& store, const Live& live) {
 }
 
 // A state.json that is lost or damaged says nothing of the cgroup, which it named before it was made. The
-// hardened config.json names it too; where there is neither, the container never came to be.
+// hardened config.json names it too, once the process is being made; where there is neither, nothing is
+// known.
 void recall_cgroup(const Host& host, State& state) {
   const bool never_saved_or_damaged = state.phase == ContainerStatus::kCreating && state.bundle.empty();
   if (!never_saved_or_damaged || host.no_cgroups) return;

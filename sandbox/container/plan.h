@@ -34,7 +34,7 @@ struct MountOp {
     kTree,        // a detached copy of a host mount
     kFilesystem,  // a new instance of `type`
     kCgroup,      // the container's own cgroup directories
-    kVolatile,    // an overlay of the image's own directory and the launch's scratch tmpfs
+    kVolatile,    // the launch's scratch tmpfs, over the image's own directory where that holds anything
   };
   Kind kind = Kind::kFilesystem;
   std::string destination;
@@ -165,8 +165,8 @@ struct Plan {
   std::vector<oci::Hook> create_container_hooks;
   std::vector<oci::Hook> start_container_hooks;
   std::string bundle;
-  // A directory of the host that nothing of the container needs: overlays are put together on it, in the
-  // container's mount namespace, out of sight for everybody else.
+  // An empty directory of the host: overlays are put together on it, in the container's mount namespace, out
+  // of sight for everybody else but createContainer hooks, which must find nothing of theirs covered.
   std::string stage;
   bool pivot = true;
 };
@@ -196,8 +196,8 @@ std::string listener_state(const std::string& metadata, pid_t pid, const json::V
 Result<std::vector<ProcessPlan::Filter>> make_filters(const std::optional<oci::Seccomp>& spec_filter,
                                                       const std::string& builtin);
 
-// Copies of the cgroup's directories for MountOp::hierarchies, and its cgroup.procs files: once
-// kernel::Cgroup::create has made them.
+// Copies of the cgroup's directories for MountOp::hierarchies, and its cgroup.procs files: once they have
+// been made, by the parent or, where that happens later, in the child.
 Status add_cgroup(Plan& plan, const kernel::Cgroup& cgroup);
 
 }  // namespace gabion::container

@@ -139,7 +139,9 @@ Result<BuiltRoot> build_root(Plan& plan, const std::function<Status()>& join_cgr
   uint64_t late_readonly_dev = 0;
   bool joined = false;
   for (MountOp& op : plan.mounts) {
-    if (op.kind == MountOp::Kind::kCgroup && !std::exchange(joined, true)) TRY(join_cgroups());
+    // What is copied into a tmpfs is charged to the group its writer is in.
+    const bool needs_group = op.kind == MountOp::Kind::kCgroup || op.copy_up;
+    if (needs_group && !std::exchange(joined, true)) TRY(join_cgroups());
     if (op.destination == "/dev" && op.kind == MountOp::Kind::kFilesystem) {
       late_readonly_dev = op.attributes.set & MOUNT_ATTR_RDONLY;
       op.attributes.set &= ~static_cast<uint64_t>(MOUNT_ATTR_RDONLY);

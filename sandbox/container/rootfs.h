@@ -26,7 +26,8 @@ Status part_from_host(const Plan& plan);
 Status prepare_trees(Plan& plan);
 
 // After prepare_trees(): attaches the root filesystem and every mount, makes device nodes and links. Consumes
-// the plan's descriptors. `join_cgroups` is called once, before the first mount that shows a cgroup.
+// the plan's descriptors. `join_cgroups` is called once, before the first mount that shows a cgroup or
+// is written to.
 Result<BuiltRoot> build_root(Plan& plan, const std::function<Status()>& join_cgroups);
 
 // Masked and read-only paths, and the console if `console` is a descriptor (else -1). Before the

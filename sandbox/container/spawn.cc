@@ -13,7 +13,13 @@
 
 namespace gabion::container {
 
-void die_with_parent() { (void)::prctl(PR_SET_PDEATHSIG, SIGKILL); }
+// A process of the container must not trace this one or open its files, from the moment it can see it
+// (CVE-2016-9962). Entering the user namespace alone does not do it: until the change of ids after it, a
+// container with CAP_SYS_PTRACE has the capability for this process too. execve(2) ends it.
+void guard_child() {
+  (void)::prctl(PR_SET_DUMPABLE, 0);
+  (void)::prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
 void outlive_parent() { (void)::prctl(PR_SET_PDEATHSIG, 0); }
 
 namespace {
@@ -38,14 +44,8 @@ Result<pid_t> clone_process(uint64_t flags, int into_cgroup, int* pidfd) {
   return static_cast<pid_t>(pid);
 }
 
-// A process of the container must not trace this one or open its files, from the moment it can see it
-// (CVE-2016-9962). Entering the user namespace alone does not do it: until the change of ids after it, a
-// container with CAP_SYS_PTRACE has the capability for this process too. execve(2) ends it.
-void hide_from_tracers() { (void)::prctl(PR_SET_DUMPABLE, 0); }
-
 [[noreturn]] void run_body(const std::function<int(Channel&)>& body, Channel& channel) {
-  hide_from_tracers();
-  die_with_parent();
+  guard_child();
   // A parent that died before the line above is seen as a closed channel at the first message.
   ::_exit(body(channel));
 }
@@ -107,8 +107,7 @@ Result<Child> spawn_in(const std::function<Status()>& enter, const std::function
   const pid_t middle = TRY(clone_process(0, -1, nullptr));
   if (middle == 0) {
     ends.first.close();
-    hide_from_tracers();
-    die_with_parent();
+    guard_child();
     Status entered = enter();
     if (!entered.ok()) {
       (void)ends.second.send_error(entered.error());
@@ -123,8 +122,7 @@ Result<Child> spawn_in(const std::function<Status()>& enter, const std::function
     }
     if (*made == 0) {
       // Wait for the parent to have read the pid: two writers share this end until then.
-      hide_from_tracers();
-      die_with_parent();
+      guard_child();
       if (!ends.second.expect(MessageKind::kContinue).ok()) ::_exit(1);
       run_body(body, ends.second);
     }

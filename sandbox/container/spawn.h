@@ -30,8 +30,9 @@ Result<Child> spawn(const NamespacePlan& namespaces, const std::function<Status(
 Result<Child> spawn_in(const std::function<Status()>& enter, const std::function<int(Channel&)>& body,
                        uint64_t clone_flags = 0, int into_cgroup = -1);
 
-// In the child: die with the parent, again. Credential changes clear the setting (prctl(2)).
-void die_with_parent();
+// In the child: die with the parent, and be closed to tracers. Changes of credentials, those of setfsuid(2)
+// included, undo both (prctl(2)).
+void guard_child();
 void outlive_parent();
 
 }  // namespace gabion::container

@@ -1,4 +1,4 @@
-// The state directory: <root>/<id>/{state.json, config.json, start.sock, lock}.
+// The state directory: <root>/<id>/{state.json, config.json, start.sock, lock, stage/}.
 //
 // mkdir(2) of <root>/<id> is what reserves an id: exactly one of two racing creators wins. Every
 // operation that changes a container holds its lock. Nothing here kills or unmounts. A directory

@@ -178,7 +178,8 @@ Status pivot_into(int root) {
   // directory for it is needed in the image, which may be read-only.
   if (::fchdir(root) != 0) return sys_error("chdir to the root filesystem");
   if (::syscall(SYS_pivot_root, ".", ".") != 0) return sys_error("pivot_root");
-  // Now "." is the old root; slave it so that its unmounting does not reach the host.
+  // Now "." is the old root. Its unmounting does not reach the host: the namespace's mounts are private, or
+  // slaves of the host's.
   if (::umount2(".", MNT_DETACH) != 0) return sys_error("unmount of the host's root");
   if (::chdir("/") != 0) return sys_error("chdir /");
   // What were still stacked on the root is where setns(2) would lead: ".." crosses to it, "/" does not.

@@ -80,11 +80,21 @@ Result<OverlayLayout> parse_overlay_options(std::string_view options) {
 
 Result<OverlayLayout> overlay_layout(int fd, const std::string& relative_base) {
   const uint64_t number = TRY_AT(mount_id(fd), "root filesystem");
+  struct statx info {};
+  if (::statx(fd, "", AT_EMPTY_PATH, 0, &info) != 0) return sys_error("stat the root filesystem");
+  const bool is_mount_root = (info.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
   const std::string id = std::to_string(number);
   const std::string table = TRY(read_mountinfo());
   for (std::string_view line : split(table, '\n')) {
     const std::optional<MountLine> mount = parse_mount_line(line);
     if (!mount || mount->id != id) continue;
+    if (!is_mount_root || mount->root != "/") {
+      // The layers are those of the whole overlay: the container would get all of it for its root.
+      return make_error(
+          Code::kUnsupported,
+          "the root filesystem is a directory within an overlay mount, which cannot be idmapped: "
+          "put it on another file system (ext4, xfs, btrfs)");
+    }
     OverlayLayout layout = TRY(parse_overlay_options(mount->options));
     auto absolute = [&](std::string& path) {
       if (!path.empty() && path.front() != '/') path = join_path(relative_base, path);
@@ -92,6 +102,15 @@ Result<OverlayLayout> overlay_layout(int fd, const std::string& relative_base) {
     for (std::string& lower : layout.lower) absolute(lower);
     absolute(layout.upper);
     absolute(layout.work);
+    std::vector<std::string> named = layout.lower;
+    named.push_back(layout.upper);
+    for (const std::string& path : named) {
+      // A descriptor of the process that mounted it, and another file to anyone else.
+      if (path_is_within(path, "/proc")) {
+        return make_error(Code::kUnsupported, concat({"the root filesystem is an overlay of ", path,
+                                                      ", a name only its maker can follow"}));
+      }
+    }
     return layout;
   }
   return make_error(Code::kInternal, "the root filesystem's overlay is not in /proc/self/mountinfo");

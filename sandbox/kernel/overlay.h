@@ -34,9 +34,9 @@ struct OverlayLayers {
 };
 Result<OverlayLayers> open_layers(const OverlayLayout& layout);
 
-// A detached, read-only overlay; an upper layer becomes the topmost lower. `stage` is any directory: the
-// layers are attached there, so the caller must be in a mount namespace of its own from which nothing
-// propagates, and must not need what the directory holds.
+// A detached, read-only overlay; an upper layer becomes the topmost lower. `stage` is an empty directory:
+// the layers are attached there, so the caller must be in a mount namespace of its own from which nothing
+// propagates.
 Result<Fd> build_read_only_overlay(OverlayLayers layers, int user_namespace, const std::string& stage);
 // A detached, writable overlay whose upper directory keeps unshifted ids on disk, so that the
 // container can be started again with another id range. Runs with fsuid = `root_uid`,

@@ -72,7 +72,6 @@ std::optional<Rule> rule_from_name(std::string_view name) {
   return std::nullopt;
 }
 
-
 std::optional<Mode> mode_from_name(std::string_view name) {
   for (size_t i = 0; i < kModes.size(); ++i) {
     if (kModes[i] == name) return static_cast<Mode>(i);

@@ -1,5 +1,6 @@
 """Mounts, masks and devices as seen from inside."""
 
+import json
 import os
 import shutil
 import socket
@@ -326,6 +327,40 @@ class Layers(Case):
         self.inside("true", edit=watched)
         with open(seen, encoding="utf-8") as file:
             self.assertEqual(file.read(), before)
+
+    def test_a_directory_within_an_overlay_is_refused(self):
+        """Put together anew it would be the whole overlay: all of the node, where / is one."""
+        edit = self.writable()
+
+        def below(document):
+            edit(document)
+            document["root"]["path"] = self.layers + "/merged/bin"
+        self.refused(self.inside("busybox", edit=below, check=False), "within an overlay mount")
+        bound = self.work + "/bound"
+        os.mkdir(bound)
+        self.mount("--bind", self.layers + "/merged/bin", bound)
+
+        def bind_of_it(document):
+            document["root"]["path"] = bound
+        self.refused(self.inside("busybox", edit=bind_of_it, check=False), "within an overlay mount")
+
+    def test_a_hook_finds_the_state(self):
+        """A createContainer hook runs where the layers are put together, and may ask the runtime."""
+        safe = tempfile.mkdtemp(prefix="gabion-e2e-hook.", dir="/run")
+        self.addCleanup(shutil.rmtree, safe)
+        hook, seen = os.path.realpath(safe) + "/ask", self.work + "/seen"
+        name, directory = self.bundle("true", edit=self.writable())
+        with open(hook, "w", encoding="utf-8") as file:
+            file.write(f"#!/bin/sh\ncat > /dev/null\nls {self.root}/{name} > {seen}\n")
+        os.chmod(hook, 0o755)
+        self.use_policy({"extends": "restricted", "hooks": [{"paths": [hook]}]})
+        with open(directory + "/config.json", encoding="utf-8") as file:
+            document = json.load(file)
+        document["hooks"] = {"createContainer": [{"path": hook, "env": ["PATH=/usr/bin:/bin"]}]}
+        self.write_config(directory, document)
+        self.gabion("run", "--bundle", directory, name)
+        with open(seen, encoding="utf-8") as file:
+            self.assertLessEqual({"lock", "state.json"}, set(file.read().split()))
 
     def test_layers_without_an_upper(self):
         edit = self.engine_root(("image", "base"))

@@ -224,9 +224,9 @@ bool is_empty_directory(int dir) {
   DIR* stream = ::fdopendir(::openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (stream == nullptr) return false;
   bool empty = true;
-  while (const dirent* entry = ::readdir(stream)) {
+  while (const dirent* entry = empty ? ::readdir(stream) : nullptr) {
     const std::string_view name = entry->d_name;
-    if (name != "." && name != "..") empty = false;
+    empty = name == "." || name == "..";
   }
   (void)::closedir(stream);
   return empty;

@@ -12,6 +12,8 @@ namespace gabion {
 
 // join({"a", "b"}) == "ab": one allocation, no streams.
 std::string concat(std::initializer_list<std::string_view> parts);
+// What execve(2) takes: the texts' own bytes, and a null pointer at the end. They must outlive it.
+std::vector<char*> c_strings(const std::vector<std::string>& texts);
 std::vector<std::string_view> split(std::string_view text, char separator);
 std::string_view trim(std::string_view text);
 

@@ -211,14 +211,6 @@ Result<std::string> find_executable(const ProcessPlan& process) {
 
 namespace {
 
-std::vector<char*> pointers(const std::vector<std::string>& strings) {
-  std::vector<char*> list;
-  list.reserve(strings.size() + 1);
-  for (const std::string& text : strings) list.push_back(const_cast<char*>(text.c_str()));
-  list.push_back(nullptr);
-  return list;
-}
-
 Status load_filters(const ProcessPlan& process) {
   for (const ProcessPlan::Filter& filter : process.filters) {
     constexpr uint32_t kNewListener = 1U << 3;  // SECCOMP_FILTER_FLAG_NEW_LISTENER
@@ -249,8 +241,8 @@ Status seal(const ProcessPlan& process) {
 }  // namespace
 
 Error execute(const ProcessPlan& process, const std::string& path) {
-  const std::vector<char*> args = pointers(process.args);
-  const std::vector<char*> env = pointers(process.env);
+  const std::vector<char*> args = c_strings(process.args);
+  const std::vector<char*> env = c_strings(process.env);
   kernel::reset_signals();
   Status sealed = seal(process);
   if (!sealed.ok()) return std::move(sealed).error();

@@ -74,14 +74,6 @@ struct Failure {  // what the child reports
   bool in_chdir;
 };
 
-std::vector<char*> pointers(const std::vector<std::string>& texts) {
-  std::vector<char*> list;
-  list.reserve(texts.size() + 1);
-  for (const std::string& text : texts) list.push_back(const_cast<char*>(text.c_str()));
-  list.push_back(nullptr);
-  return list;
-}
-
 [[noreturn]] void fail_child(int report, bool in_chdir) {
   const Failure failure{errno, in_chdir};
   (void)!::write(report, &failure, sizeof(failure));
@@ -241,8 +233,8 @@ Status run_hook(const oci::Hook& hook, int opened, int state, const std::string&
   launch.opened = opened;
   launch.directory = directory.c_str();
   const std::vector<std::string> path_alone = {hook.path};
-  launch.argv = pointers(hook.args.empty() ? path_alone : hook.args);
-  launch.env = pointers(hook.env);
+  launch.argv = c_strings(hook.args.empty() ? path_alone : hook.args);
+  launch.env = c_strings(hook.env);
   launch.in = state;
   launch.out = out.write.get();
   launch.err = err.write.get();

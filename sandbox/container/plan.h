@@ -1,5 +1,5 @@
 // A launch, decided in full: descriptors, numbers and bytes. What make_plan() cannot resolve never
-// reaches a child process; below here there is no JSON and no path of the host.
+// reaches a child process; below here there is no JSON and no path of the request.
 #pragma once
 
 #include <sched.h>
@@ -79,8 +79,6 @@ struct NamespacePlan {
   // the container counts for any of them. kContainer: it is entered first and owns those made here,
   // which is what the specification means and what nested workloads need.
   enum class Owner { kHost, kContainer };
-  // A mount namespace is made, and the host's root acts in it.
-  [[nodiscard]] bool own_host_mounts() const { return owner == Owner::kHost && (create & CLONE_NEWNS) != 0; }
   Owner owner = Owner::kHost;
   uint64_t create = 0;                   // CLONE_NEW* flags for clone3(2), CLONE_NEWUSER never among them
   bool own_cgroup = false;               // unshared after the cgroup is joined
@@ -96,6 +94,8 @@ struct NamespacePlan {
   bool new_network = false;
   Fd into_cgroup;  // cgroup2 directory clone3(2) puts the child in; invalid: none
 
+  // A mount namespace is made, and the host's root acts in it.
+  [[nodiscard]] bool own_host_mounts() const { return owner == Owner::kHost && (create & CLONE_NEWNS) != 0; }
   // An id of the container as the process that sets the container up must say it.
   [[nodiscard]] uint32_t uid_here(uint32_t inside) const {
     return owner == Owner::kContainer ? inside : kernel::map_to_host(uids, inside);

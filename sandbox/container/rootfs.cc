@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "container/rootfs_parts.h"
 #include "kernel/mount.h"
+#include "kernel/mountinfo.h"
 
 namespace gabion::container {
 
@@ -74,9 +75,8 @@ class Lookup {
       const auto is_there = [&](const MountOp& op) { return clean_path(op.destination) == point; };
       if (std::none_of(plan.mounts.begin(), plan.mounts.end(), is_there)) continue;
       Fd mount = TRY_AT(open_in_root(built.root.get(), point, O_PATH | O_DIRECTORY, Links::kNone), point);
-      struct statx info {};
-      if (::statx(mount.get(), "", AT_EMPTY_PATH, 0, &info) != 0) return sys_error(concat({"stat ", point}));
-      if ((info.stx_attributes & STATX_ATTR_MOUNT_ROOT) == 0) {
+      const bool is_mounted = TRY_AT(kernel::is_mount_root(mount.get()), point);
+      if (!is_mounted) {
         return make_error(Code::kRefused,
                           concat({point, " of the root filesystem was replaced while it was being mounted"}));
       }

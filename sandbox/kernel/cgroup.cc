@@ -88,6 +88,24 @@ Status apply_all(Group& group, const CgroupLimits& limits) {
   return group.is_unified() ? apply_v2(group, limits) : apply_v1(group, limits);
 }
 
+enum class Unified { kMake, kMade };  // kMade: by create_unified()
+
+Status make_groups(const CgroupLocation& location, const CgroupLimits& limits, Unified unified) {
+  MadeDirectories made;
+  Group group(location);
+  for (GroupDirectory& directory : group.directories()) {
+    if (unified == Unified::kMake || directory.name() != kUnified) TRY(make_group(made, directory));
+  }
+  if (group.is_unified()) {
+    TRY(enable_controllers(group, limits));
+  } else {
+    TRY(prepare_v1(group, limits));
+  }
+  TRY(apply_all(group, limits));
+  made.commit();
+  return ok_status();
+}
+
 // exec's --cgroup, split: which sub-group each controller's directory is to use.
 struct SubGroup {
   std::vector<std::string> controllers;  // empty: all
@@ -135,16 +153,7 @@ bool CgroupLocation::has_v1() const {
 }
 
 Result<Cgroup> Cgroup::create(const CgroupLocation& location, const CgroupLimits& limits) {
-  MadeDirectories made;
-  Group group(location);
-  for (GroupDirectory& directory : group.directories()) TRY(make_group(made, directory));
-  if (group.is_unified()) {
-    TRY(enable_controllers(group, limits));
-  } else {
-    TRY(prepare_v1(group, limits));
-  }
-  TRY(apply_all(group, limits));
-  made.commit();
+  TRY(make_groups(location, limits, Unified::kMake));
   return Cgroup(location);
 }
 
@@ -162,14 +171,7 @@ Result<Cgroup> Cgroup::create_unified(const CgroupLocation& location) {
 }
 
 Result<Cgroup> Cgroup::create_v1(const CgroupLocation& location, const CgroupLimits& limits) {
-  MadeDirectories made;
-  Group group(location);
-  for (GroupDirectory& directory : group.directories()) {
-    if (directory.name() != kUnified) TRY(make_group(made, directory));
-  }
-  TRY(prepare_v1(group, limits));
-  TRY(apply_v1(group, limits));
-  made.commit();
+  TRY(make_groups(location, limits, Unified::kMade));
   return Cgroup(location);
 }
 
@@ -234,7 +236,7 @@ Result<std::vector<pid_t>> Cgroup::processes() const {
 
 bool Cgroup::remove_if_vacant() {
   return std::all_of(location_.directories.begin(), location_.directories.end(), [](const auto& directory) {
-    return ::rmdir(directory.second.c_str()) == 0 || errno == ENOENT || errno == ENODEV;
+    return ::rmdir(directory.second.c_str()) == 0 || is_gone(errno);
   });
 }
 

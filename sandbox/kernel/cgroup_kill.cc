@@ -77,8 +77,7 @@ Result<bool> group_frozen(Group& group) {
   if (GroupDirectory* freezer = group.find("freezer")) {
     Result<bool> frozen = v1_frozen(*freezer);
     // Removed by an earlier attempt to delete: what is left elsewhere is not frozen by it.
-    if (!frozen.ok() && (frozen.error().sys_errno == ENOENT || frozen.error().sys_errno == ENODEV))
-      return false;
+    if (!frozen.ok() && is_gone(frozen.error().sys_errno)) return false;
     return frozen;
   }
   GroupDirectory* unified = group.unified();
@@ -158,8 +157,6 @@ Status kill_once(Group& group) {
   return signal_frozen(group, SIGKILL);
 }
 
-bool is_absent(const Error& error) { return error.sys_errno == ENOENT || error.sys_errno == ENODEV; }
-
 }  // namespace
 
 Status Cgroup::freeze() {
@@ -191,7 +188,7 @@ Status Cgroup::kill_all(int timeout_ms) {
       if (killed.ok()) killed = signal_frozen(group, SIGKILL);
     }
     // Removed under our hands: then nothing is in it.
-    if (!killed.ok() && !is_absent(killed.error())) return killed;
+    if (!killed.ok() && !is_gone(killed.error().sys_errno)) return killed;
     if (!backoff.pause()) {
       return sys_error(concat({"processes of the container did not die in ", std::to_string(timeout_ms),
                                " ms (", std::to_string(left.size()), " left)"}),

@@ -26,8 +26,6 @@ struct Level {
   std::vector<std::string> pending;  // sub-groups not visited yet
 };
 
-bool is_gone(int error) { return error == ENOENT || error == ENODEV; }
-
 Result<std::vector<std::string>> sub_groups(int dir) {
   std::vector<std::string> names;
   // kernfs keeps a directory's link count at two plus its sub-directories: a leaf, which nearly

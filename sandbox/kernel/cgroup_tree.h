@@ -7,6 +7,7 @@
 
 #include <sys/types.h>
 
+#include <cerrno>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,6 +15,9 @@
 #include "base/result.h"
 
 namespace gabion::kernel {
+
+// What a removed group answers: ENOENT by name, ENODEV through what is still open.
+inline bool is_gone(int error_number) { return error_number == ENOENT || error_number == ENODEV; }
 
 // Appends the processes of the group at `path` and below. An absent group has none.
 Status collect_processes(const std::string& path, std::vector<pid_t>& pids);

@@ -63,4 +63,10 @@ Result<uint64_t> mount_id(int fd) {
   return uint64_t{info.stx_mnt_id};
 }
 
+Result<bool> is_mount_root(int fd) {
+  struct statx info {};
+  if (::statx(fd, "", AT_EMPTY_PATH, 0, &info) != 0) return sys_error("statx of a mount");
+  return (info.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+}
+
 }  // namespace gabion::kernel

@@ -32,5 +32,7 @@ Result<std::string> read_mountinfo();
 
 // STATX_MNT_ID (Linux 5.8) of the mount a descriptor was opened through; O_PATH is enough.
 Result<uint64_t> mount_id(int fd);
+// Whether `fd` is the very place where something is mounted, not a directory below it (Linux 5.8).
+Result<bool> is_mount_root(int fd);
 
 }  // namespace gabion::kernel

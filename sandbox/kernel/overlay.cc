@@ -78,17 +78,26 @@ Result<OverlayLayout> parse_overlay_options(std::string_view options) {
   return layout;
 }
 
+namespace {
+
+// A descriptor of the process that mounted it, and another file to anyone else.
+Status require_lasting_name(const std::string& layer) {
+  if (!path_is_within(layer, "/proc")) return ok_status();
+  return make_error(Code::kUnsupported, concat({"the root filesystem is an overlay of ", layer,
+                                                ", a name only its maker can follow"}));
+}
+
+}  // namespace
+
 Result<OverlayLayout> overlay_layout(int fd, const std::string& relative_base) {
   const uint64_t number = TRY_AT(mount_id(fd), "root filesystem");
-  struct statx info {};
-  if (::statx(fd, "", AT_EMPTY_PATH, 0, &info) != 0) return sys_error("stat the root filesystem");
-  const bool is_mount_root = (info.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+  const bool whole = TRY_AT(is_mount_root(fd), "root filesystem");
   const std::string id = std::to_string(number);
   const std::string table = TRY(read_mountinfo());
   for (std::string_view line : split(table, '\n')) {
     const std::optional<MountLine> mount = parse_mount_line(line);
     if (!mount || mount->id != id) continue;
-    if (!is_mount_root || mount->root != "/") {
+    if (!whole || mount->root != "/") {
       // The layers are those of the whole overlay: the container would get all of it for its root.
       return make_error(
           Code::kUnsupported,
@@ -102,15 +111,8 @@ Result<OverlayLayout> overlay_layout(int fd, const std::string& relative_base) {
     for (std::string& lower : layout.lower) absolute(lower);
     absolute(layout.upper);
     absolute(layout.work);
-    std::vector<std::string> named = layout.lower;
-    named.push_back(layout.upper);
-    for (const std::string& path : named) {
-      // A descriptor of the process that mounted it, and another file to anyone else.
-      if (path_is_within(path, "/proc")) {
-        return make_error(Code::kUnsupported, concat({"the root filesystem is an overlay of ", path,
-                                                      ", a name only its maker can follow"}));
-      }
-    }
+    for (const std::string& lower : layout.lower) TRY(require_lasting_name(lower));
+    TRY(require_lasting_name(layout.upper));
     return layout;
   }
   return make_error(Code::kInternal, "the root filesystem's overlay is not in /proc/self/mountinfo");
@@ -199,7 +201,16 @@ class Stage {
     return stage;
   }
 
-  // Shifts the layer and attaches it.
+  // Shifts the layers and attaches them: their names, behind `first` where that is one already.
+  Result<std::string> add_lowers(const std::vector<Fd>& layers, int user_namespace, std::string first = {}) {
+    std::string names = std::move(first);
+    for (const Fd& layer : layers) {
+      TRY(add(layer, user_namespace));
+      names += concat({names.empty() ? "" : ":", by_descriptor(layer.get())});
+    }
+    return names;
+  }
+
   Status add(const Fd& layer, int user_namespace) {
     TRY_AT(idmap(layer.get(), user_namespace, false), "overlay layer");
     return attach(layer.get(), point_.get());
@@ -221,21 +232,18 @@ class Stage {
 
 Result<Fd> build_read_only_overlay(OverlayLayers layers, int user_namespace, const std::string& stage) {
   Stage attached = TRY(Stage::open(stage));
-  std::string lower;
+  std::string top;
   Fd upper;
   if (layers.common.valid()) {
     TRY(attached.add(layers.common, user_namespace));
     upper = TRY(open_at(layers.common.get(), layers.upper_name, O_PATH | O_DIRECTORY | O_NOFOLLOW));
-    lower = by_descriptor(upper.get());
+    top = by_descriptor(upper.get());
   } else if (layers.lower.size() == 1) {
     // overlayfs refuses a single read-only layer (EINVAL); it would add nothing to the layer itself.
     TRY_AT(idmap(layers.lower.front().get(), user_namespace, false), "overlay layer");
     return std::move(layers.lower.front());
   }
-  for (const Fd& layer : layers.lower) {
-    TRY(attached.add(layer, user_namespace));
-    lower += concat({lower.empty() ? "" : ":", by_descriptor(layer.get())});
-  }
+  const std::string lower = TRY(attached.add_lowers(layers.lower, user_namespace, std::move(top)));
   return attached.create(concat({"lowerdir=", lower}), MS_RDONLY);
 }
 
@@ -249,11 +257,7 @@ Result<Fd> build_writable_overlay(OverlayLayers layers, int user_namespace, unsi
   TRY(attached.add(layers.common, user_namespace));
   const Fd upper = TRY(open_at(layers.common.get(), layers.upper_name, O_PATH | O_DIRECTORY | O_NOFOLLOW));
   const Fd work = TRY(open_at(layers.common.get(), layers.work_name, O_PATH | O_DIRECTORY | O_NOFOLLOW));
-  std::string lower;
-  for (const Fd& layer : layers.lower) {
-    TRY(attached.add(layer, user_namespace));
-    lower += concat({lower.empty() ? "" : ":", by_descriptor(layer.get())});
-  }
+  const std::string lower = TRY(attached.add_lowers(layers.lower, user_namespace));
   const FilesystemIds ids(root_uid, root_gid);
   TRY(raise_all_permitted());
   return attached.create(concat({"lowerdir=", lower, ",upperdir=", by_descriptor(upper.get()),

@@ -227,7 +227,8 @@ TEST_F(CgroupTest, LimitWithoutItsControllerIsAnError) {
 }
 
 TEST_F(CgroupTest, TwoStepsMakeWhatOneDoes) {
-  if (!location().has_v1()) GTEST_SKIP() << "a host of cgroup v2 alone makes its group in one step";
+  if (!location().has_v1())
+    GTEST_SKIP() << "needs a v1 hierarchy: on cgroup v2 alone a group is made in one step";
   const auto unified = Cgroup::create_unified(location());
   ASSERT_OK(unified);
   for (const auto& [name, path] : location().directories) EXPECT_EQ(exists(path), name == "unified") << path;

@@ -8,14 +8,11 @@ network, no disk that outlives the run.
 """
 
 import collections
-import contextlib
 import fcntl
 import glob
 import hashlib
-import io
 import os
 import re
-import shlex
 import shutil
 import subprocess
 import tarfile

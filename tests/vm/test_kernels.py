@@ -16,8 +16,7 @@ CASES = ["test_filesystem", "test_hardening", "test_lifecycle.Life", "test_lifec
 
 def payload(directory):
     """The tests, the runtime and the programs they need, as the source tree lays them out."""
-    for name in ("tests/e2e", "tests/support"):
-        shutil.copytree(f"{SOURCE}/{name}", f"{directory}/{name}", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(SOURCE + "/tests/e2e", directory + "/tests/e2e", ignore=shutil.ignore_patterns("__pycache__"))
     os.makedirs(directory + "/build/tests")
     shutil.copy2(GABION, directory + "/build/gabion")
     for name in os.listdir(os.path.dirname(GABION) + "/tests"):
@@ -52,7 +51,9 @@ class Kernels(unittest.TestCase):
     def test_cgroup_v2_alone(self):
         output = self.inside("6.1", "for program in build/tests/kernel_*; do $program || exit; done")
         self.assertNotIn("FAILED", output)
-        self.assertRegex(output, r"CgroupUnified.PidsLimitStopsFork")
+        # What the host has to skip, for want of controllers in cgroup2.
+        self.assertNotRegex(output, r"SKIPPED \] CgroupUnified")
+        self.assertRegex(output, r"OK \] CgroupUnified.PidsLimitStopsFork")
 
 
 if __name__ == "__main__":

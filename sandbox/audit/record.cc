@@ -15,6 +15,7 @@ namespace {
 // Arguments, paths and environment come from outside as bytes. A byte that is not UTF-8 would make
 // the whole line unreadable to a strict parser, so it is written as "\xNN" instead.
 std::string utf8(std::string_view text) {
+  if (!json::find_invalid_utf8(text) && text.find('\0') == std::string_view::npos) return std::string(text);
   constexpr char kDigits[] = "0123456789abcdef";
   std::string clean;
   clean.reserve(text.size());

@@ -25,14 +25,15 @@ Result<std::string> read_fd(int fd, size_t limit, std::string_view name) {
   }
   while (true) {
     const size_t used = text.size();
-    text.resize(used + guess);
-    const ssize_t got = ::read(fd, text.data() + used, guess);
+    ssize_t got = 0;
+    text.resize_and_overwrite(used + guess, [&](char* data, size_t) {
+      got = ::read(fd, data + used, guess);
+      return used + static_cast<size_t>(got > 0 ? got : 0);
+    });
     if (got < 0) {
-      text.resize(used);
       if (errno == EINTR) continue;
       return sys_error(concat({"read ", name}));
     }
-    text.resize(used + static_cast<size_t>(got));
     if (got == 0) return text;
     if (text.size() > limit) {
       return make_error(Code::kInvalid, concat({name, ": larger than ", std::to_string(limit), " bytes"}));

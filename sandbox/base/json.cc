@@ -17,45 +17,46 @@
 
 namespace gabion::json {
 
-Value Value::boolean(bool value) {
-  Value result;
-  result.kind_ = Kind::kBool;
-  result.bool_ = value;
-  return result;
-}
+Value Value::boolean(bool value) { return Value(std::in_place_type<bool>, value); }
 
-Value Value::number(std::string text) {
-  Value result;
-  result.kind_ = Kind::kNumber;
-  result.text_ = std::move(text);
-  return result;
-}
+Value Value::number(std::string text) { return Value(std::in_place_type<Number>, Number{std::move(text)}); }
 
 Value Value::integer(int64_t value) { return number(std::to_string(value)); }
 
 Value Value::unsigned_integer(uint64_t value) { return number(std::to_string(value)); }
 
-Value Value::string(std::string value) {
-  Value result;
-  result.kind_ = Kind::kString;
-  result.text_ = std::move(value);
-  return result;
+Value Value::string(std::string value) { return Value(std::in_place_type<std::string>, std::move(value)); }
+
+Value Value::array() { return Value(std::in_place_type<std::vector<Value>>, {}); }
+
+Value Value::object() { return Value(std::in_place_type<std::vector<Member>>, {}); }
+
+bool Value::as_bool() const {
+  const bool* value = std::get_if<bool>(&data_);
+  return value != nullptr && *value;
 }
 
-Value Value::array() {
-  Value result;
-  result.kind_ = Kind::kArray;
-  return result;
+const std::string& Value::text() const {
+  static const std::string kNone;
+  if (const auto* text = std::get_if<std::string>(&data_)) return *text;
+  const auto* number = std::get_if<Number>(&data_);
+  return number != nullptr ? number->text : kNone;
 }
 
-Value Value::object() {
-  Value result;
-  result.kind_ = Kind::kObject;
-  return result;
+const std::vector<Value>& Value::items() const {
+  static const std::vector<Value> kNone;
+  const auto* items = std::get_if<std::vector<Value>>(&data_);
+  return items != nullptr ? *items : kNone;
+}
+
+const std::vector<Member>& Value::members() const {
+  static const std::vector<Member> kNone;
+  const auto* members = std::get_if<std::vector<Member>>(&data_);
+  return members != nullptr ? *members : kNone;
 }
 
 const Value* Value::find(std::string_view key) const {
-  for (const Member& member : members_) {
+  for (const Member& member : members()) {
     if (member.first == key) return &member.second;
   }
   return nullptr;
@@ -83,17 +84,19 @@ Result<int64_t> Value::as_int64() const { return exact<int64_t>(*this); }
 
 Result<uint64_t> Value::as_uint64() const { return exact<uint64_t>(*this); }
 
-Value& Value::push(Value item) { return items_.emplace_back(std::move(item)); }
+Value& Value::push(Value item) {
+  return std::get_if<std::vector<Value>>(&data_)->emplace_back(std::move(item));
+}
 
 Value& Value::set(std::string key, Value value) {
-  for (Member& member : members_) {
+  for (Member& member : *std::get_if<std::vector<Member>>(&data_)) {
     if (member.first == key) return member.second = std::move(value);
   }
   return add(std::move(key), std::move(value));
 }
 
 Value& Value::add(std::string key, Value value) {
-  return members_.emplace_back(std::move(key), std::move(value)).second;
+  return std::get_if<std::vector<Member>>(&data_)->emplace_back(std::move(key), std::move(value)).second;
 }
 
 std::string_view kind_name(Value::Kind kind) {
@@ -123,7 +126,7 @@ class Builder {
  public:
   explicit Builder(const ParseOptions& options) : options_(options) {}
 
-  bool open(Value container) {
+  bool open(Value&& container) {
     if (frames_.size() >= options_.max_depth) {
       return fail("nested deeper than " + std::to_string(options_.max_depth) + " levels");
     }
@@ -139,7 +142,7 @@ class Builder {
     return true;
   }
 
-  bool leaf(Value value) {
+  bool leaf(Value&& value) {
     if (!count()) return false;
     attach(std::move(value));
     return true;
@@ -182,7 +185,7 @@ class Builder {
     return true;
   }
 
-  void attach(Value value) {
+  void attach(Value&& value) {
     if (frames_.empty()) {
       root_ = std::move(value);
     } else if (frames_.back().value.is(Value::Kind::kArray)) {

@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "base/result.h"
@@ -21,7 +22,7 @@ using Member = std::pair<std::string, Value>;
 
 class Value {
  public:
-  enum class Kind { kNull, kBool, kNumber, kString, kArray, kObject };
+  enum class Kind { kNull, kBool, kNumber, kString, kArray, kObject };  // in the order of Data
 
   Value() = default;
   static Value boolean(bool value);
@@ -32,13 +33,13 @@ class Value {
   static Value array();
   static Value object();
 
-  [[nodiscard]] Kind kind() const { return kind_; }
-  [[nodiscard]] bool is(Kind kind) const { return kind_ == kind; }
-  [[nodiscard]] bool as_bool() const { return bool_; }
-  // The string, or a number's literal text.
-  [[nodiscard]] const std::string& text() const { return text_; }
-  [[nodiscard]] const std::vector<Value>& items() const { return items_; }
-  [[nodiscard]] const std::vector<Member>& members() const { return members_; }
+  [[nodiscard]] Kind kind() const { return static_cast<Kind>(data_.index()); }
+  [[nodiscard]] bool is(Kind kind) const { return this->kind() == kind; }
+  // Of a value of another kind: false, "" and nothing.
+  [[nodiscard]] bool as_bool() const;
+  [[nodiscard]] const std::string& text() const;  // the string, or a number's literal text
+  [[nodiscard]] const std::vector<Value>& items() const;
+  [[nodiscard]] const std::vector<Member>& members() const;
   // nullptr when absent or when this is not an object.
   [[nodiscard]] const Value* find(std::string_view key) const;
 
@@ -51,11 +52,16 @@ class Value {
   Value& add(std::string key, Value value);  // object; the caller knows the key is new: no search
 
  private:
-  Kind kind_ = Kind::kNull;
-  bool bool_ = false;
-  std::string text_;
-  std::vector<Value> items_;
-  std::vector<Member> members_;
+  struct Number {
+    std::string text;
+  };
+  using Data =
+      std::variant<std::monostate, bool, Number, std::string, std::vector<Value>, std::vector<Member>>;
+
+  template <typename T>
+  explicit Value(std::in_place_type_t<T> type, T data) : data_(type, std::move(data)) {}
+
+  Data data_;
 };
 
 // "object", "string": for messages.

@@ -19,16 +19,6 @@ size_t ascii_prefix(std::string_view text) {
   return offset;
 }
 
-std::optional<size_t> find_invalid_utf8(std::string_view text) {
-  for (size_t offset = ascii_prefix(text); offset < text.size();
-       offset += ascii_prefix(text.substr(offset))) {
-    size_t length = utf8_length(text.substr(offset));
-    if (length == 0) return offset;
-    offset += length;
-  }
-  return std::nullopt;
-}
-
 // The value of four hexadecimal digits; nullopt is left to yajl to report.
 std::optional<uint32_t> hex4(std::string_view text) {
   if (text.size() < 4) return std::nullopt;
@@ -131,6 +121,16 @@ size_t utf8_length(std::string_view text) {
     return second && tail(2) && tail(3) ? 4 : 0;
   }
   return 0;
+}
+
+std::optional<size_t> find_invalid_utf8(std::string_view text) {
+  for (size_t offset = ascii_prefix(text); offset < text.size();
+       offset += ascii_prefix(text.substr(offset))) {
+    size_t length = utf8_length(text.substr(offset));
+    if (length == 0) return offset;
+    offset += length;
+  }
+  return std::nullopt;
 }
 
 std::optional<TextFlaw> find_text_flaw(std::string_view text, bool comments_allowed) {

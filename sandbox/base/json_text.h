@@ -17,6 +17,9 @@ struct TextFlaw {
 // form feed that yajl takes for white space and Go does not.
 std::optional<TextFlaw> find_text_flaw(std::string_view text, bool comments_allowed);
 
+// The offset of the first byte that is not part of a UTF-8 sequence.
+std::optional<size_t> find_invalid_utf8(std::string_view text);
+
 // The length of the UTF-8 sequence at the start of `text`, 0 if it is not one.
 size_t utf8_length(std::string_view text);
 

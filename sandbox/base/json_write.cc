@@ -1,4 +1,6 @@
 // Value → text.
+#include <array>
+
 #include "base/json.h"
 
 namespace gabion::json {
@@ -35,11 +37,18 @@ void append_escape(std::string& out, unsigned char byte) {
   }
 }
 
+constexpr std::array<bool, 256> kNeedsEscape = [] {
+  std::array<bool, 256> table{};
+  for (size_t byte = 0; byte < table.size(); ++byte)
+    table[byte] = needs_escape(static_cast<unsigned char>(byte));
+  return table;
+}();
+
 void append_escaped(std::string& out, std::string_view text) {
   size_t start = 0;
   for (size_t i = 0; i < text.size(); ++i) {
     const auto byte = static_cast<unsigned char>(text[i]);
-    if (!needs_escape(byte)) continue;
+    if (!kNeedsEscape[byte]) continue;
     out += text.substr(start, i - start);
     append_escape(out, byte);
     start = i + 1;

@@ -134,8 +134,26 @@ Result<std::string> path_of(int fd) {
   return std::string(buffer, static_cast<size_t>(size));
 }
 
+namespace {
+
+// "/", or "/a/b" without an empty, "." or ".." component: what nearly every path of a request is.
+bool is_clean_absolute(std::string_view path) {
+  if (!path.starts_with('/')) return false;
+  if (path.size() > 1 && path.back() == '/') return false;
+  for (size_t slash = 0; slash != std::string_view::npos; slash = path.find('/', slash + 1)) {
+    const std::string_view rest = path.substr(slash + 1);
+    if (rest.starts_with('/') || rest == "." || rest == ".." || rest.starts_with("./") ||
+        rest.starts_with("../"))
+      return false;
+  }
+  return true;
+}
+
+}  // namespace
+
 std::string clean_path(std::string_view path) {
   if (path.empty()) return ".";
+  if (is_clean_absolute(path)) return std::string(path);
   const bool rooted = path.front() == '/';
   std::vector<std::string_view> kept;
   for (std::string_view part : split(path, '/')) {
@@ -221,15 +239,20 @@ Status remove_entries(int dir, dev_t device, int depth) {
 }  // namespace
 
 bool is_empty_directory(int dir) {
-  DIR* stream = ::fdopendir(::openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (stream == nullptr) return false;
-  bool empty = true;
-  while (const dirent* entry = empty ? ::readdir(stream) : nullptr) {
-    const std::string_view name = entry->d_name;
-    empty = name == "." || name == "..";
+  const Fd list(::openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  // Room for "." and "..": whatever else comes first or does not fit is an entry. fdopendir(3) would take
+  // 32 KiB and four more calls.
+  alignas(dirent64) char entries[512];
+  while (true) {
+    const ssize_t size = ::getdents64(list.get(), entries, sizeof(entries));
+    if (size <= 0) return size == 0;
+    for (ssize_t at = 0; at < size;) {
+      const auto* entry = reinterpret_cast<const dirent64*>(entries + at);
+      const std::string_view name = entry->d_name;
+      if (name != "." && name != "..") return false;
+      at += entry->d_reclen;
+    }
   }
-  (void)::closedir(stream);
-  return empty;
 }
 
 Status remove_tree(const std::string& path) {

@@ -24,6 +24,7 @@
 #include "container/sealed_copy.h"
 #include "container/start_socket.h"
 #include "container/survey.h"
+#include "kernel/net.h"
 #include "kernel/terminal.h"
 #include "oci/check.h"
 #include "oci/reader.h"
@@ -53,9 +54,9 @@ Result<BundleConfig> read_bundle(const CreateOptions& options) {
   return config;
 }
 
-bool owns_pid_namespace(const oci::Spec& spec) {
+bool owns_namespace(const oci::Spec& spec, oci::NamespaceType type) {
   for (const oci::Namespace& entry : spec.linux_.namespaces) {
-    if (entry.type == oci::NamespaceType::kPid) return entry.path.empty();
+    if (entry.type == type) return entry.path.empty();
   }
   return false;
 }
@@ -69,7 +70,7 @@ State first_state(const Host& host, const CreateOptions& options, const BundleCo
   state.bundle = config.bundle;
   state.rootfs = root_path(spec, config.bundle);
   state.created = now_rfc3339();
-  state.own_pid_namespace = owns_pid_namespace(spec);
+  state.own_pid_namespace = owns_namespace(spec, oci::NamespaceType::kPid);
   state.policy = host.policy->name;
   state.policy_sha256 = host.policy->sha256;
   state.controls = hardened.controls();
@@ -248,6 +249,26 @@ Status claim(const Host& host, const Store& store, const Judged& judged, PlanInp
   return ok_status();
 }
 
+// Nobody but this process sees it, so that it may begin before the request has been judged. Not where it
+// must belong to the container's user namespace, which is yet to come.
+Result<kernel::NetworkMaker> begin_network(const policy::Policy& policy, const oci::Spec& spec) {
+  if (!policy.seal_namespaces || !owns_namespace(spec, oci::NamespaceType::kNetwork)) {
+    return kernel::NetworkMaker();
+  }
+  return kernel::NetworkMaker::start();
+}
+
+// From here on one that the container joins, with nothing left to do in it.
+Status join_network(NamespacePlan& plan, kernel::NetworkMaker& maker) {
+  if (!maker.started()) return ok_status();
+  Fd network = TRY(maker.take());
+  if (!plan.new_network || plan.owner != NamespacePlan::Owner::kHost) return ok_status();
+  plan.join.emplace_back(CLONE_NEWNET, std::move(network));
+  plan.create &= ~uint64_t{CLONE_NEWNET};
+  plan.new_network = false;
+  return ok_status();
+}
+
 Status name_process(const InitInputs& inputs, Launch& made) {
   made.state.init_pid = made.child.pid;
   const Result<uint64_t> started = process_start_time(made.child.pid);
@@ -288,6 +309,7 @@ Result<std::unique_ptr<Launch>> launch(const Host& host, const Store& store, con
   BundleConfig config = TRY(read_bundle(options));
   if (!host.policy->user_namespace && reaches_host_root(config.spec)) TRY(run_from_sealed_copy());
   Reservation reservation = TRY(store.reserve(options.id));
+  kernel::NetworkMaker network = TRY(begin_network(*host.policy, config.spec));
   const Judged judged = TRY(judge(host, options, std::move(config)));
   const oci::Spec& spec = judged.hardened.spec();
 
@@ -314,6 +336,7 @@ Result<std::unique_ptr<Launch>> launch(const Host& host, const Store& store, con
   if (mode == StartMode::kLater) listener = TRY(listen_for_start(store.directory(options.id)));
   init_inputs.start_listener = listener.get();
 
+  TRY(join_network(plan.namespaces, network));
   made->child = TRY(spawn(
       plan.namespaces, [&] { return prepare_outside(plan); },
       [&](Channel& channel) { return init(plan, init_inputs, channel); }));

@@ -13,15 +13,35 @@ namespace gabion::container {
 
 namespace {
 
-Status make_device(const BuiltRoot& built, const DeviceNode& node) {
-  const size_t slash = node.path.rfind('/');
-  const std::string parent = slash == 0 ? "/" : node.path.substr(0, slash);
-  const std::string name = node.path.substr(slash + 1);
-  const Fd directory = TRY(make_in_root(built.root.get(), parent, NodeKind::kDirectory, Links::kNone));
+// The directory of a node, made if absent. Most nodes share one: it is looked up anew only for another.
+class Parent {
+ public:
+  explicit Parent(const BuiltRoot& built) : root_(built.root.get()) {}
+
+  Result<int> of(const std::string& path) {
+    const size_t slash = path.rfind('/');
+    const std::string_view parent = slash == 0 ? "/" : std::string_view(path).substr(0, slash);
+    if (parent != path_) {
+      directory_ = TRY(make_in_root(root_, parent, NodeKind::kDirectory, Links::kNone));
+      path_ = parent;
+    }
+    return directory_.get();
+  }
+
+ private:
+  int root_;
+  std::string path_;
+  Fd directory_;
+};
+
+std::string last_part(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+
+Status make_device(int directory, const DeviceNode& node) {
+  const std::string name = last_part(node.path);
   // mknod(2) obeys the umask, and the mode of a device is the specification's. Not chmod(2) afterwards: by
   // name it follows a link that a peer with a writable directory has put in the node's place meanwhile.
   const mode_t mask = ::umask(0);
-  const int made_node = ::mknodat(directory.get(), name.c_str(), node.mode, node.device);
+  const int made_node = ::mknodat(directory, name.c_str(), node.mode, node.device);
   const int reason = errno;
   (void)::umask(mask);
   if (made_node != 0) {
@@ -29,14 +49,14 @@ Status make_device(const BuiltRoot& built, const DeviceNode& node) {
     if (errno != EEXIST) return sys_error("mknod");
     // Already there: good if it is this very device, and nothing else will do.
     struct stat info {};
-    if (::fstatat(directory.get(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) return sys_error("stat");
+    if (::fstatat(directory, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) return sys_error("stat");
     if ((info.st_mode & S_IFMT) != (node.mode & S_IFMT) ||
         (!S_ISFIFO(info.st_mode) && info.st_rdev != node.device)) {
       return make_error(Code::kInvalid, "the root filesystem has another file in its place");
     }
     return ok_status();
   }
-  const Fd made = TRY(open_at(directory.get(), name, O_PATH | O_NOFOLLOW));
+  const Fd made = TRY(open_at(directory, name, O_PATH | O_NOFOLLOW));
   struct stat info {};
   if (::fstat(made.get(), &info) != 0) return sys_error("stat");
   if ((info.st_mode & S_IFMT) != (node.mode & S_IFMT) ||
@@ -87,14 +107,17 @@ Status make_devices(const Plan& plan, const BuiltRoot& built) {
   if (plan.device_store.valid()) {
     TRY(bind_devices(plan, built));
   } else {
-    for (const DeviceNode& node : plan.devices)
-      TRY_AT(make_device(built, node), concat({"device ", node.path}));
+    Parent parent(built);
+    for (const DeviceNode& node : plan.devices) {
+      const int directory = TRY_AT(parent.of(node.path), concat({"device ", node.path}));
+      TRY_AT(make_device(directory, node), concat({"device ", node.path}));
+    }
   }
   const ContainerIds ids(plan.namespaces);
+  Parent parent(built);
   for (const auto& [path, target] : plan.links) {
-    const Fd dev = TRY(make_in_root(built.root.get(), "/dev", NodeKind::kDirectory, Links::kNone));
-    const std::string name = path.substr(path.rfind('/') + 1);
-    if (::symlinkat(target.c_str(), dev.get(), name.c_str()) != 0 && errno != EEXIST) {
+    const int directory = TRY(parent.of(path));
+    if (::symlinkat(target.c_str(), directory, last_part(path).c_str()) != 0 && errno != EEXIST) {
       return sys_error(concat({"symlink ", path}));
     }
   }

@@ -59,10 +59,7 @@ Status Scratch::add(const Plan& plan, const BuiltRoot& built, const MountOp& op)
     return kernel::mount_volatile_overlay(lower->get(), upper.get(), work.get());
   }
   // The usual /tmp: nothing of the image's to show through.
-  const Fd mount = TRY(kernel::clone_tree(upper.get(), false));
-  kernel::MountAttributes attributes;
-  attributes.set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
-  TRY(kernel::set_attributes(mount.get(), attributes));
+  const Fd mount = TRY(kernel::clone_tree(upper.get(), false));  // with the tmpfs's attributes
   return kernel::attach(mount.get(), lower->get());
 }
 
@@ -132,8 +129,7 @@ Status attach_cgroups(const Plan& plan, const BuiltRoot& built, MountOp& op) {
   TRY(kernel::attach(tmpfs.get(), target.get()));
   for (auto& [name, tree] : op.hierarchies) {
     if (::mkdirat(tmpfs.get(), name.c_str(), 0755) != 0) return sys_error(concat({"mkdir ", name}));
-    const Fd directory = TRY(open_at(tmpfs.get(), name, O_PATH | O_DIRECTORY | O_NOFOLLOW));
-    TRY_AT(kernel::attach(tree.get(), directory.get()), name);
+    TRY_AT(kernel::attach_at(tree.get(), tmpfs.get(), name), name);
     if (name.find(',') == std::string::npos) continue;
     for (std::string_view part : split(name, ',')) {
       if (::symlinkat(name.c_str(), tmpfs.get(), std::string(part).c_str()) != 0) return sys_error("symlink");

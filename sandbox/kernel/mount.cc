@@ -111,6 +111,13 @@ Status attach(int mount, int target) {
   return ok_status();
 }
 
+Status attach_at(int mount, int directory, const std::string& name) {
+  if (::move_mount(mount, "", directory, name.c_str(), MOVE_MOUNT_F_EMPTY_PATH) != 0) {
+    return sys_error("move_mount");
+  }
+  return ok_status();
+}
+
 Status detach(int mount) {
   if (::umount2(concat({"/proc/self/fd/", std::to_string(mount)}).c_str(), MNT_DETACH) != 0) {
     return sys_error("umount");

@@ -49,6 +49,8 @@ Status idmap(int mount, int user_namespace, bool recursive);
 
 // Puts a detached mount on the directory or file `target` stands for, in the caller's namespace.
 Status attach(int mount, int target);
+// ... on the entry `name`, one component, of a directory that only the caller can change.
+Status attach_at(int mount, int directory, const std::string& name);
 
 // Takes an attached mount away again; what is open or copied stays (umount2(2), MNT_DETACH).
 Status detach(int mount);

@@ -1,40 +1,62 @@
 #include "kernel/net.h"
 
-#include <libmnl/libmnl.h>
-#include <linux/rtnetlink.h>
+#include <fcntl.h>
 #include <net/if.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 
-#include <memory>
+#include <utility>
+
+#include "base/path.h"
 
 namespace gabion::kernel {
 
 Status bring_loopback_up() {
-  struct Close {
-    void operator()(mnl_socket* socket) const { (void)::mnl_socket_close(socket); }
-  };
-  const std::unique_ptr<mnl_socket, Close> socket(::mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC));
-  if (socket == nullptr) return sys_error("loopback: netlink socket");
-  if (::mnl_socket_bind(socket.get(), 0, MNL_SOCKET_AUTOPID) < 0) return sys_error("loopback: netlink bind");
-
-  alignas(nlmsghdr) char buffer[8192];
-  nlmsghdr* header = ::mnl_nlmsg_put_header(buffer);
-  header->nlmsg_type = RTM_NEWLINK;
-  header->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
-  header->nlmsg_seq = 1;
-  auto* link = static_cast<ifinfomsg*>(::mnl_nlmsg_put_extra_header(header, sizeof(ifinfomsg)));
-  link->ifi_family = AF_UNSPEC;
-  link->ifi_index = 1;  // the kernel makes lo first in every network namespace (LOOPBACK_IFINDEX)
-  link->ifi_flags = IFF_UP;
-  link->ifi_change = IFF_UP;
-
-  if (::mnl_socket_sendto(socket.get(), header, header->nlmsg_len) < 0) return sys_error("loopback: send");
-  const ssize_t size = ::mnl_socket_recvfrom(socket.get(), buffer, sizeof(buffer));
-  if (size < 0) return sys_error("loopback: receive");
-  if (::mnl_cb_run(buffer, static_cast<size_t>(size), 1, ::mnl_socket_get_portid(socket.get()), nullptr,
-                   nullptr) < 0) {
-    return sys_error("loopback: set link up");
-  }
+  // Any socket will do (netdevice(7)); one of AF_UNIX needs no module and no memory of the network's.
+  const Fd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (!socket.valid()) return sys_error("loopback: socket");
+  ifreq request{.ifr_ifrn = {"lo"}, .ifr_ifru = {}};
+  if (::ioctl(socket.get(), SIOCGIFFLAGS, &request) != 0) return sys_error("loopback: read flags");
+  if ((request.ifr_flags & IFF_UP) != 0) return ok_status();
+  request.ifr_flags = static_cast<short>(request.ifr_flags | IFF_UP);
+  if (::ioctl(socket.get(), SIOCSIFFLAGS, &request) != 0) return sys_error("loopback: set link up");
   return ok_status();
+}
+
+namespace {
+
+// Of the calling thread alone: the others stay where they are.
+Result<Fd> make_network() {
+  if (::unshare(CLONE_NEWNET) != 0) return sys_error("new network namespace");
+  TRY(bring_loopback_up());
+  return open_path("/proc/thread-self/ns/net", O_RDONLY);
+}
+
+}  // namespace
+
+void* NetworkMaker::make(void* work) {
+  static_cast<Work*>(work)->made = make_network();
+  return nullptr;
+}
+
+Result<NetworkMaker> NetworkMaker::start() {
+  NetworkMaker maker;
+  auto work = std::make_unique<Work>();
+  const int error = ::pthread_create(&work->thread, nullptr, make, work.get());
+  if (error != 0) return sys_error("start a thread for the network namespace", error);
+  maker.work_ = std::move(work);
+  return maker;
+}
+
+Result<Fd> NetworkMaker::take() {
+  const std::unique_ptr<Work> work = std::move(work_);
+  (void)::pthread_join(work->thread, nullptr);
+  return std::move(work->made);
+}
+
+NetworkMaker::~NetworkMaker() {
+  if (work_ != nullptr) (void)::pthread_join(work_->thread, nullptr);
 }
 
 }  // namespace gabion::kernel

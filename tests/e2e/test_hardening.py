@@ -1,12 +1,14 @@
 """What gabion promises of every container, seen from inside one whose config.json asks for the world."""
 
+import hashlib
 import json
 import os
+import shutil
 import subprocess
 import time
 import unittest
 
-from runtime import ALL_CAPABILITIES, Case, only_gabion
+from runtime import ALL_CAPABILITIES, Case, Process, only_gabion, wait_until
 
 DENIED = ("unshare-user unshare-mount unshare-net unshare-pid unshare-uts unshare-cgroup clone-user mount-tmpfs mount-proc "
           "mount-bind remount-rw umount-mask pivot-root fsopen open-tree mount-setattr sethostname setdomainname mknod "
@@ -19,6 +21,11 @@ ALLOWED = "chown setuid bind-80 socket-inet socket-unix socket-route".split()
 
 # With SYS_MODULE it would be --privileged, which is refused.
 MANY_CAPABILITIES = [name for name in ALL_CAPABILITIES if name != "CAP_SYS_MODULE"]
+
+
+def digest(path):
+    with open(path, "rb") as file:
+        return hashlib.sha256(file.read()).hexdigest()
 
 
 def careless(document):
@@ -296,15 +303,35 @@ class Inside(Case):
                 with open(directory + "/pids.max", encoding="utf-8") as stream:
                     self.assertEqual(stream.read().strip(), "4096")
 
-    def test_runtime_binary_cannot_be_reached(self):
-        """CVE-2019-5736: /proc/self/exe of the entering process must not be the host's binary."""
-        name, bundle = self.bundle("/proc/self/exe", "x")
-        done = self.gabion("run", "--bundle", bundle, name, check=False)
-        self.assertNotEqual(done.code, 0)
+    def test_runtime_binary_cannot_be_written(self):
+        """CVE-2019-5736: who executes /proc/self/exe of the entering process holds the host's file. It can be
+        read and run, with the container's rights, and nothing more."""
         name = self.running()
-        done = self.execute(name, "/proc/self/exe", "--version", check=False)
-        self.assertNotIn("runc version", done.out)
-        self.assertNotEqual(done.code, 0)
+        runtime = self.work + "/gabion"  # a copy: the attack is real
+        shutil.copy(self.command()[0], runtime)
+        before = digest(runtime)
+        waiting = Process([runtime, *self.command("exec", name, "/proc/self/exe", "update", "--resources", "-", "x")[1:]],
+                          stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            attack = """
+                for process in /proc/[0-9]*; do
+                  case $(readlink "$process/exe") in *gabion*) ;; *) continue ;; esac
+                  exec 9<"$process/exe" && echo opened
+                  kill -9 "${process#/proc/}"; sleep 0.2  # a file that runs is busy
+                  echo overwritten >/proc/self/fd/9 && echo written
+                done"""
+            done = wait_until(lambda: (lambda now: now if "opened" in now.out else None)(
+                self.execute(name, "sh", "-c", attack, check=False)))
+            self.assertIsNotNone(done, "the attack never saw the binary")
+            self.assertNotIn("written", done.lines)
+            self.assertIn("Permission denied", done.err)
+            self.assertEqual(digest(runtime), before)
+        finally:
+            waiting.kill()
+            waiting.stdin.close()
+            waiting.wait()
+        done = self.execute(name, "/proc/self/exe", "list", check=False)
+        self.assertEqual(done.lines[1:], [], "no container of the host is seen from inside")
 
     def test_cwd_cannot_lead_out(self):
         """CVE-2024-21626."""

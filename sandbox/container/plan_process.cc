@@ -6,6 +6,7 @@
 #include "base/path.h"
 #include "base/text.h"
 #include "container/plan.h"
+#include "kernel/seccomp_cache.h"
 #include "kernel/terminal.h"
 
 namespace gabion::container {
@@ -79,7 +80,7 @@ Result<std::vector<ProcessPlan::Filter>> make_filters(const std::optional<oci::S
   if (spec_filter && !spec_filter->default_action.empty()) {
     ProcessPlan::Filter filter;
     const kernel::seccomp::Filter rules = TRY_AT(translate(*spec_filter), "linux.seccomp");
-    filter.program = TRY_AT(kernel::seccomp::compile(rules), "linux.seccomp");
+    filter.program = TRY_AT(kernel::seccomp::compile_cached(rules), "linux.seccomp");
     for (const std::string& name : spec_filter->flags) {
       const uint32_t flag = TRY_AT(kernel::seccomp::flag_from_name(name), "linux.seccomp.flags");
       filter.flags |= flag;

@@ -1,11 +1,9 @@
 // What a container's process does to one that enters it. Prints "watching" first.
-//   attacker descriptors FILE   appends a line for each descriptor above 2 of another process that it could
-//   see
-//                               (CAP_KILL stops it as soon as it has the container's user namespace)
-//   attacker swap FILE VICTIM   puts a link to the victim in the place of the device FILE, whenever it is
-//   made attacker executable FILE    appends a line for each executable of another process it could open for
-//   writing attacker wait               lives a moment: as the loader of a program of the host, to be looked
-//   at
+//   descriptors FILE   a line in FILE for each descriptor above 2 of another process that it could see
+//                      (CAP_KILL stops that process as soon as it has the container's user namespace)
+//   swap FILE VICTIM   puts a link to VICTIM in the place of the device FILE, whenever it is made
+//   executable FILE    "opened" for the first program of the host's that it could open, and a line for each
+//                      it could open for writing
 // Nothing is ever written to what it opens.
 #define _GNU_SOURCE
 #include <ctype.h>
@@ -82,6 +80,8 @@ static void look_at_executable(FILE* seen, int pid) {
   if (readlink(path, name, sizeof(name) - 1) > 0 && !strncmp(name, "/bin/", 5)) return;
   int exe = open(path, O_RDONLY | O_CLOEXEC);
   if (exe < 0) return;
+  static int opened;
+  if (opened++ == 0) fputs("opened\n", seen);
   char again[64];
   snprintf(again, sizeof(again), "/proc/self/fd/%d", exe);
   // While it runs it cannot be written (ETXTBSY): the attack waits for its end.
@@ -99,7 +99,6 @@ static void look_at_executable(FILE* seen, int pid) {
 }
 
 int main(int argc, char** argv) {
-  if (argc == 2 && !strcmp(argv[1], "wait")) return usleep(20000);
   if (argc < 3) return 2;
   if (!strcmp(argv[1], "swap") && argc > 3) swap(argv[2], argv[3]);
   FILE* seen = fopen(argv[2], "a");

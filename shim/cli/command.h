@@ -32,7 +32,7 @@ struct Command {
 
 // One per file of the same name.
 extern const Command kCheckpoint, kCreate, kDelete, kEvents, kExec, kExplain, kFeatures, kKill, kList, kPause,
-    kPolicy, kPs, kRestore, kResume, kRun, kSpec, kStart, kState, kUpdate;
+    kPolicy, kProbe, kPs, kRestore, kResume, kRun, kSpec, kStart, kState, kUpdate;
 
 // In the order help lists them.
 std::span<const Command* const> commands();

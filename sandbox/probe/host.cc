@@ -1,0 +1,34 @@
+#include "probe/host.h"
+
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "base/text.h"
+
+namespace gabion::probe {
+
+std::string host_id_of_root() {
+  constexpr size_t kLimit = 65536;
+  const Result<std::string> map = read_file("/proc/self/uid_map", kLimit);
+  if (!map.ok()) return "";
+  for (const std::string_view line : split(*map, '\n')) {
+    std::vector<std::string_view> words;
+    for (const std::string_view word : split(line, ' ')) {
+      if (!word.empty()) words.push_back(word);
+    }
+    if (words.size() == 3 && words[0] == "0") return std::string(words[1]);
+  }
+  return "";
+}
+
+unsigned long namespace_number(const std::string& name) {
+  struct stat info {};
+  return ::stat(concat({"/proc/self/ns/", name}).c_str(), &info) == 0 ? info.st_ino : 0;
+}
+
+bool in_hosts_user_namespace() {
+  constexpr unsigned long kFirstUser = 0xEFFFFFFD;  // PROC_USER_INIT_INO of the kernel
+  return namespace_number("user") == kFirstUser;
+}
+
+}  // namespace gabion::probe

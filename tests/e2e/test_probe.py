@@ -1,0 +1,100 @@
+"""`gabion probe` from inside containers: what it finds open where much is open, and nothing where it must not."""
+
+import json
+import subprocess
+import unittest
+
+from runtime import ALL_CAPABILITIES, RUNTIME, Case, only_gabion
+from test_hardening import careless
+
+
+def own_capabilities():
+    """What this process may give away: the machine of the tests may lack some."""
+    with open("/proc/self/status", encoding="utf-8") as file:
+        sets = int(next(line for line in file if line.startswith("CapPrm:")).split()[1], 16)
+    return [name for number, name in enumerate(ALL_CAPABILITIES) if sets >> number & 1]
+
+
+def wide_open(document):
+    """No container of the host's root could have more, but for the namespaces it is given."""
+    document["process"]["capabilities"] = {kind: own_capabilities() for kind in (
+        "bounding", "effective", "permitted", "inheritable")}
+    document["process"]["noNewPrivileges"] = False
+    document["root"]["readonly"] = False
+    for key in ("seccomp", "maskedPaths", "readonlyPaths"):
+        document["linux"].pop(key, None)
+    for mount in document["mounts"]:
+        mount["options"] = ["rw"]
+
+
+@only_gabion
+class Probe(Case):
+    def probe(self, edit=None):
+        """The report of a container's first process, which executes the program that entered it."""
+        return json.loads(self.inside("/proc/self/exe", "probe", "--format", "json", edit=edit).out)
+
+    @staticmethod
+    def found(report):
+        return {check["name"] for check in report["checks"] if check["open"] and check["weight"] > 0}
+
+    def test_restricted_leaves_nothing_open(self):
+        for edit in (None, careless):
+            report = self.probe(edit)
+            self.assertEqual(self.found(report), set())
+            self.assertEqual(report["score"], 100)
+
+    def test_an_executed_process_sees_the_same(self):
+        name = self.running()
+        first = json.loads(self.execute(name, "/proc/self/exe", "probe", "--format", "json").out)
+        self.assertEqual(self.found(first), set())
+
+    def test_maximum_is_no_weaker(self):
+        self.use_policy("maximum")
+        self.assertEqual(self.probe()["score"], 100)
+
+    def test_it_finds_what_is_open(self):
+        self.use_policy("passthrough")
+        report = self.probe(wide_open)
+        found = self.found(report)
+        for name in ("root here is root of the host", "capabilities over the host", "no seccomp filter", "mount API",
+                     "the host's user namespace", "a new user namespace", "a new mount namespace", "a new tmpfs",
+                     "the root is not read-only", "files written and then executed", "raw frames (AF_PACKET)",
+                     "clone with a new user namespace", "typing into a terminal (TIOCSTI)", "/proc/kallsyms", "/proc/kmsg",
+                     "/proc/sys/kernel/core_pattern", "device nodes made", "capabilities that programs inherit (CVE-2022-29162)"):
+            self.assertIn(name, found)
+        self.assertLess(report["score"], 50)
+        self.assertGreater(len([row for row in report["systemCalls"]["native"] if row["answer"] == "reached"]), 500)
+
+    def test_every_number_has_an_answer(self):
+        report = self.probe()
+        native = report["systemCalls"]["native"]
+        self.assertEqual([row["number"] for row in native], list(range(len(native))))
+        answers = {row.get("name"): row["answer"] for row in native}
+        self.assertEqual(answers["read"], "reached")
+        self.assertEqual(answers["mount"], "EPERM")
+        self.assertEqual(answers["clone3"], "ENOSYS")
+        self.assertGreater(len(native), 500)
+        self.assertNotIn("reached", {row["answer"] for row in report["systemCalls"]["i386"]})
+        self.assertNotIn("reached", {row["answer"] for row in report["systemCalls"]["x32"]})
+
+    def test_the_same_questions_everywhere(self):
+        inside = self.probe()
+        outside = json.loads(subprocess.run([RUNTIME, "probe", "--format", "json"], stdout=subprocess.PIPE, check=True).stdout)
+        names = [[(check["group"], check["name"], check["weight"]) for check in report["checks"]]
+                 for report in (inside, outside)]
+        self.assertEqual(*names)
+        self.assertEqual(len(set(names[0])), len(names[0]))
+
+    def test_nothing_is_left_behind(self):
+        def tree():
+            return self.execute(name, "sh", "-c", "find / -xdev | sort; cat /proc/mounts; "
+                                                  "find /tmp /dev /run /var -exec stat -c '%n %a %u' {} +").out
+        name = self.running()
+        before = tree()
+        self.execute(name, "/proc/self/exe", "probe")
+        self.assertEqual(tree(), before)
+        self.assertEqual(len(json.loads(self.gabion("ps", "--format", "json", name).out)), 1)
+
+
+if __name__ == "__main__":
+    unittest.main()

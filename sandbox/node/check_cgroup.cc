@@ -12,6 +12,7 @@
 #include "kernel/cgroup_mounts.h"
 #include "kernel/mountinfo.h"
 #include "node/checks.h"
+#include "node/probe.h"
 
 namespace gabion::node {
 namespace {
@@ -102,7 +103,7 @@ void check_cgroups(const Subject& subject, Findings& findings) {
   }
   std::string found =
       concat({layout_name(mode), ", with ", have.empty() ? "no controller" : name_some(have, 5)});
-  const Status made = try_group(subject.policy);
+  const Status made = in_child([&subject]() { return try_group(subject.policy); }, Ending::kOnItsOwn);
   if (!made.ok()) {
     findings.push_back(failed("cgroups", concat({found, "; a group with limits: ", made.error().message()}),
                               "mount cgroups writable (cgroup2 on /sys/fs/cgroup), with the controllers the "

@@ -74,7 +74,7 @@ Status try_overlay(const std::string& path, int user_namespace, uint32_t base) {
 }
 
 void check_overlay(const Subject& subject, const std::string& path, Findings& findings) {
-  const Status made = try_overlay(path, subject.user_namespace.get(), subject.policy.ids.base);
+  const Status made = try_overlay(path, subject.user_namespace.get(), subject.first_id);
   if (made.ok()) {
     findings.push_back(passed("overlay", "can be made of idmapped layers", path));
   } else if (made.error().sys_errno == EROFS) {

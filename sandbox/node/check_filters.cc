@@ -33,9 +33,9 @@ Status try_seccomp(const std::string& profile) {
   return in_child([&]() -> Status {
     const seccomp::Program visible = TRY(filter_of_getppid(SECCOMP_RET_ERRNO | EDOM));
     if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return sys_error("prctl(PR_SET_NO_NEW_PRIVS)");
-    TRY(seccomp::load(visible, 0));
+    (void)TRY(seccomp::load(visible, 0));
     const seccomp::Program* own = profile.empty() ? nullptr : seccomp::builtin_profile(profile);
-    if (own != nullptr) TRY_AT(seccomp::load(*own, 0), profile);
+    if (own != nullptr) (void)TRY_AT(seccomp::load(*own, 0), profile);
     errno = 0;
     if (::syscall(SYS_getppid) == -1 && errno == EDOM) return ok_status();
     return make_error(Code::kInternal, "a filter was loaded and does not hold");
@@ -81,11 +81,11 @@ void check_landlock(Findings& findings) {
 void check_filters(const Subject& subject, Findings& findings) {
   const std::string& profile = subject.policy.seccomp_profile;
   const Status filter = try_seccomp(profile);
-  findings.push_back(filter.ok()
-                         ? passed("seccomp", profile.empty()
-                                                 ? "filters load and hold"
-                                                 : concat({"filters load and hold, \"", profile, "\" too"}))
-                         : failed("seccomp", filter.error().message(), kSeccompFix));
+  findings.push_back(filter.ok() ? passed("seccomp", profile.empty()
+                                                         ? "filters load and hold"
+                                                         : concat({"filters load and hold, the policy's \"",
+                                                                   profile, "\" too"}))
+                                 : failed("seccomp", filter.error().message(), kSeccompFix));
   const Status notify = try_notify();
   findings.push_back(notify.ok()
                          ? passed("seccomp-notify", "a filter can have a listener")

@@ -34,13 +34,13 @@ void check_version(Findings& findings) {
 }
 
 void check_user_namespace(Subject& subject, Findings& findings) {
-  const policy::IdRange& ids = subject.policy.ids;
-  const std::vector<kernel::IdMap> map = {{0, ids.base, ids.size}};
+  const uint32_t size = subject.policy.ids.size;
+  const std::vector<kernel::IdMap> map = {{0, subject.first_id, size}};
   Result<kernel::UserNamespace> made = kernel::create_user_namespace(map, map);
   if (made.ok()) {
     subject.user_namespace = std::move(made->fd);
-    findings.push_back(passed("user-namespace", concat({"made, with ", std::to_string(ids.size), " ids from ",
-                                                        std::to_string(ids.base)})));
+    findings.push_back(passed("user-namespace", concat({"made, with ", std::to_string(size), " ids from ",
+                                                        std::to_string(subject.first_id)})));
     return;
   }
   const bool counted = made.error().sys_errno == ENOSPC;

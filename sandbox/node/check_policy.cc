@@ -16,6 +16,7 @@ namespace gabion::node {
 namespace {
 
 constexpr size_t kTextLimit = size_t{16} << 20;
+constexpr uint32_t kSomeId = 0x70000000;
 
 std::string text_of(const char* path) {
   Result<std::string> text = read_file(path, kTextLimit);
@@ -69,27 +70,31 @@ bool is_full(const std::string& path) {
 }  // namespace
 
 void check_policy(Subject& subject, Findings& findings) {
-  const std::string& file = subject.request.policy_file;
-  Result<policy::Policy> policy = file.empty() ? policy::default_policy() : policy::load_policy(file);
+  const std::string& named = subject.request.policy_file;
+  const std::string file = named.empty() ? policy::kDefaultPolicyPath : named;
+  Result<policy::Policy> policy = named.empty() ? policy::default_policy() : policy::load_policy(named);
   if (policy.ok()) {
-    const bool built_in = file.empty() && !exists(policy::kDefaultPolicyPath);
+    const bool built_in = named.empty() && !exists(file);
     findings.push_back(passed(
         "policy",
         concat({policy->name, built_in ? ", built in" : "", ", sha256 ", policy->sha256.substr(0, 12)}),
-        built_in ? "" : (file.empty() ? policy::kDefaultPolicyPath : file)));
-    subject.policy = std::move(policy).value();
-    return;
+        built_in ? "" : file));
+  } else {
+    findings.push_back(
+        failed("policy", policy.error().message(),
+               concat({"correct it; `gabion policy check ", file, "` says when it is right"})));
+    policy = policy::builtin_policy(policy::kDefaultTier);
   }
-  findings.push_back(
-      failed("policy", policy.error().message(),
-             concat({"correct it; `gabion policy check ", file.empty() ? policy::kDefaultPolicyPath : file,
-                     "` says when it is right"})));
-  Result<policy::Policy> tier = policy::builtin_policy(policy::kDefaultTier);
-  if (tier.ok()) subject.policy = std::move(tier).value();
+  if (policy.ok()) subject.policy = std::move(policy).value();
+  subject.first_id = subject.policy.ids.count == 0 ? kSomeId : subject.policy.ids.base;
 }
 
 void check_ids(const Subject& subject, Findings& findings) {
   const policy::IdRange& range = subject.policy.ids;
+  if (!subject.policy.user_namespace) {
+    findings.push_back(passed("id-range", "not used: the policy gives containers no user namespace"));
+    return;
+  }
   const std::string words =
       concat({std::to_string(range.count), " ids from ", std::to_string(range.base), " for ",
               std::to_string(range.size == 0 ? 0 : range.count / range.size), " containers"});
@@ -100,6 +105,7 @@ void check_ids(const Subject& subject, Findings& findings) {
     return;
   }
   std::vector<std::string> owners;
+  owners.reserve(shared.size());
   for (const TakenIds& ids : shared) {
     owners.push_back(concat({ids.owner, " (", std::to_string(ids.first),
                              ids.count > 1 ? concat({"+", std::to_string(ids.count)}) : "", ")"}));

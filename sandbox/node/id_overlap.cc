@@ -10,7 +10,7 @@ namespace {
 constexpr uint64_t kLowest = uint64_t{1} << 20;
 
 bool overlaps(const TakenIds& taken, uint64_t first, uint64_t count) {
-  return taken.first < first + count && first < taken.first + taken.count;
+  return count > 0 && taken.first < first + count && first < taken.first + taken.count;
 }
 
 void add_single(std::vector<TakenIds>& ids, std::string_view id, std::string_view kind,

@@ -3,6 +3,7 @@
 import glob
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -335,6 +336,32 @@ class Leftovers(CheckCase):
         self.write(own + "/.grid", "65536+0")
         subprocess.run(["sh", "-c", finding["fix"].replace(IDS, own)], check=True)
         self.assertEqual(sorted(os.listdir(own)), [".grid", ".lock", "131072"])
+
+    def test_a_process_with_the_ids_of_a_container_that_is_gone_fails(self):
+        free = next(base for base in range(2147352576, 1879048192, -65536) if not os.path.lexists(f"{IDS}/{base}"))
+        stray = Process(["sleep", "1000"], user=free + 1000, group=free + 1000)
+        self.addCleanup(lambda: stray.poll() is None and (stray.kill(), stray.wait()))
+        finding = self.fails("processes", str(stray.pid))
+        # Only this one: the node may have others.
+        self.assertIn(str(stray.pid), finding["fix"].removeprefix("kill -9").split())
+        stray.kill()
+        stray.wait()
+        _, found = self.check()
+        self.assertNotIn(str(stray.pid), self.one(found, "processes")["found"])
+
+    def test_a_mount_in_a_state_directory_is_cleared_by_the_command(self):
+        place = self.root + "/c1/stage"
+        os.makedirs(place)
+        os.chmod(self.root, 0o700)
+        subprocess.run(["mount", "-t", "tmpfs", "stage", place], check=True)
+        _, found = self.check()
+        finding = self.one(found, "mounts")
+        self.assertEqual((finding["result"], finding["subject"]), ("warn", place))
+        self.assertEqual(finding["fix"], "umount -l " + place)
+        subprocess.run(["sh", "-c", finding["fix"]], check=True)
+        _, found = self.check()
+        self.assertEqual(self.one(found, "mounts")["result"], "pass")
+        shutil.rmtree(self.root)
 
     def test_events_that_were_not_logged_are_a_warning(self):
         name = self.running("sleep", "1000")

@@ -11,7 +11,8 @@ import machine
 SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 GABION = os.environ.get("GABION", SOURCE + "/build/gabion")
 # What differs between kernels and between cgroup versions; the rest is judged before the kernel is asked.
-CASES = ["test_filesystem", "test_hardening", "test_lifecycle.Life", "test_lifecycle.Limits"]
+CASES = ["test_check.ThisNode", "test_check.FileSystems", "test_filesystem", "test_hardening", "test_lifecycle.Life",
+         "test_lifecycle.Limits"]
 
 
 def payload(directory):

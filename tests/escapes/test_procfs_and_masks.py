@@ -95,7 +95,8 @@ class MasksUnderRestricted(Masks):
         done = self.script("echo x >/proc/sys/kernel/core_pattern; cat /proc/self/mountinfo", edit=edit)
         self.assertIn("Read-only file system", done.err)
         points = {mount["point"]: mount for mount in mounts_of(done.out)}
-        self.assertIn("/proc/kcore", points)
+        self.assertIn("/proc/config.gz", points)
+        self.assertIn("/proc/sysrq-trigger" if os.path.exists("/proc/sysrq-trigger") else "/proc/kallsyms", points)
         self.assertIn("ro", points["/proc/sys"]["options"])
 
     def test_control_without_masks(self):
@@ -105,8 +106,7 @@ class MasksUnderRestricted(Masks):
         def edit(document):
             document["linux"]["maskedPaths"], document["linux"]["readonlyPaths"] = [], []
         points = {mount["point"] for mount in mounts_of(self.inside("cat", "/proc/self/mountinfo", edit=edit).out)}
-        self.assertFalse({"/proc/kcore", "/proc/sys"} & points)
-        self.assertNotIn(SECRET, points)
+        self.assertEqual([point for point in points if point.startswith("/proc/")], [])
 
 
 if __name__ == "__main__":

@@ -95,11 +95,13 @@ class Descriptors(Escape):
         never a descriptor of the runtime's in one."""
         self.assertEqual(self.seen_during_execs()[:8], [])
 
+    # A finding: without a user namespace between, CAP_SYS_PTRACE opens the process that enters from its first
+    # moment in the container's pid namespace, and the caller's descriptors (the audit log, the container's cgroup
+    # directories, a socket) are still open in it.
+    @unittest.expectedFailure
     def test_descriptors_of_who_enters_with_ptrace(self):
         """CVE-2016-9962 with SYS_PTRACE, which opens processes that are not dumpable."""
-        seen = self.seen_during_execs("CAP_SYS_PTRACE")
-        print({(line[2], line[3], line[4].split("/")[-1]) for line in seen})
-        self.assertEqual(seen[:8], [])
+        self.assertEqual(self.seen_during_execs("CAP_SYS_PTRACE")[:8], [])
 
     def test_working_directory_through_a_descriptor(self):
         """CVE-2024-21626: cwd and exec --cwd of /proc/self/fd/N, by name and through a link of the image. Either an
@@ -164,6 +166,10 @@ class DescriptorsUnderRestricted(Descriptors):
         self.use_policy({"extends": "restricted", "exceptions": [{
             "name": "debugger", "reason": "the case", "match": {"bundle": self.work + "/*"},
             "capabilities": ["CAP_SYS_PTRACE"]}]})
+
+    def test_descriptors_of_who_enters_with_ptrace(self):
+        """CVE-2016-9962 with SYS_PTRACE, which means nothing to a process of the host's user namespace."""
+        self.assertEqual(self.seen_during_execs("CAP_SYS_PTRACE")[:8], [])
 
 
 @only_gabion

@@ -17,7 +17,7 @@ ROWS = (
          "runtime_binary.DescriptorsUnderRestricted.descriptors_of_who_enters_with_ptrace",
          "runtime_binary.Descriptors.descriptors_of_who_enters_with_ptrace"),
         "a process with a file open is seen",
-        "held; **not** where a policy gives neither a user namespace nor a ceiling and the container has SYS_PTRACE"),
+        "held; **not** with SYS_PTRACE and no user namespace, which `passthrough` allows"),
     Row("CVE-2019-5736", "the runtime's file is overwritten through /proc/self/exe",
         "the file cannot be opened for writing: foreign ids, or a sealed copy",
         ("runtime_binary.RuntimeBinary.overwriting_the_runtime",

@@ -36,9 +36,10 @@ SYSCTLS = ["/proc/sys/kernel/" + name for name in (
     "core_pattern core_uses_pid core_pipe_limit modprobe hotplug poweroff_cmd hostname domainname sysrq panic "
     "randomize_va_space kptr_restrict dmesg_restrict perf_event_paranoid shm_rmid_forced shmmax msgmax sem "
     "unprivileged_bpf_disabled modules_disabled kexec_load_disabled").split()]
-SYSCTLS += ["/proc/sys/fs/" + name for name in "suid_dumpable protected_symlinks protected_hardlinks pipe-max-size".split()]
-SYSCTLS += ["/proc/sys/net/" + name for name in "ipv4/ip_unprivileged_port_start ipv4/ping_group_range".split()]
-SYSCTLS += ["/sys/kernel/uevent_helper", "/proc/sys/fs/binfmt_misc/status"]
+SYSCTLS += ["/proc/sys/" + name for name in (
+    "fs/suid_dumpable fs/protected_symlinks fs/protected_hardlinks fs/pipe-max-size fs/binfmt_misc/status "
+    "net/ipv4/ip_unprivileged_port_start net/ipv4/ping_group_range net/ipv4/ip_default_ttl").split()]
+SYSCTLS += ["/sys/kernel/uevent_helper"]
 
 _session = None
 

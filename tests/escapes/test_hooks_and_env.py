@@ -97,8 +97,8 @@ class Preload(HookCase):
     def preloaded(self, kinds, env=None):
         """A bundle whose hooks are a script, which starts dynamic programs."""
         path = self.hook(f"cat >/dev/null; env >>{self.place}/env; pwd >>{self.place}/env; /bin/true\n")
-        words = ["LD_PRELOAD=/proc/self/cwd/evil.so", f"LD_PRELOAD={self.work}/evil.so", "LD_LIBRARY_PATH=/proc/self/cwd",
-                 "LD_AUDIT=/proc/self/cwd/evil.so"]
+        words = ["LD_PRELOAD=/proc/self/cwd/evil.so", "LD_AUDIT=/proc/self/cwd/evil.so",
+                 f"LD_PRELOAD={self.work}/evil.so", "LD_LIBRARY_PATH=/proc/self/cwd"]
 
         def edit(document):
             document["process"]["env"] += words

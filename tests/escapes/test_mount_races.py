@@ -3,7 +3,7 @@
 import os
 import unittest
 
-from escape import SECRET, Escape, bind, mounts_of, only_gabion, text_of, tmpfs
+from escape import SECRET, Escape, bind, mounts_of, only_gabion, text_of, tmpfs, wait_until
 
 ROUNDS = 60
 
@@ -26,12 +26,9 @@ class Races(Escape):
             if done.code == 0:
                 ran += 1
                 check(done.out)
-            elif self.state_is_left(name):
+            elif os.path.isdir(f"{self.root}/{name}"):
                 self.gabion("delete", "--force", name)
         return ran
-
-    def state_is_left(self, name):
-        return os.path.isdir(f"{self.root}/{name}")
 
     def only_own(self, bundle, *volumes):
         def check(text):
@@ -61,12 +58,16 @@ class Races(Escape):
         place = self.directory("stand-in")
         volume = self.trap("volume", place)
         with self.swapping(volume + "/a", volume + "/b"):
-            for number in range(400):
-                try:
-                    os.makedirs(f"{volume}/a/made{number}")
-                except OSError:
-                    pass
-        self.assertGreater(len(os.listdir(place)), 0)
+            self.assertTrue(wait_until(lambda: self.make_by_name(volume + "/a") and os.listdir(place)))
+
+    @staticmethod
+    def make_by_name(directory):
+        for number in range(100):
+            try:
+                os.makedirs(f"{directory}/made{number}")
+            except OSError:
+                pass
+        return True
 
     def test_peer_swaps_the_file_of_a_mount(self):
         """CVE-2021-30465 with a file: /etc/resolv.conf of the image and a link to a file of the host."""
@@ -97,7 +98,7 @@ class Races(Escape):
                         covered = [other for other in mounts if other["point"] == mount["point"] + "/sys"]
                         self.assertTrue(covered and "ro" in covered[-1]["options"], text)
             with self.swapping(f"{root}/{place}", root + "/link"):
-                self.rounds(name, bundle, check, ROUNDS // 2)
+                self.assertGreater(self.rounds(name, bundle, check, ROUNDS // 2), 0, place)
             self.assertEqual(os.listdir(self.outside), ["secret"], place)
 
     def test_image_swaps_null(self):
@@ -118,7 +119,7 @@ class Races(Escape):
             self.assertNotIn(SECRET.strip(), text)
             self.assertNotIn("masked secret", text)
         with self.swapping(root + "/dev/null", root + "/dev/link"):
-            self.rounds(name, bundle, check)
+            self.assertGreater(self.rounds(name, bundle, check), 0)
         self.assertEqual(text_of(self.outside + "/secret"), SECRET)
 
 
@@ -139,12 +140,10 @@ class RacesUnderRestricted(Races):
         seen = []
         with self.swapping(volume + "/a", volume + "/b"):
             self.assertGreater(self.rounds(name, bundle, seen.append), 0)
-            judged = 0
-            for _ in range(3000):  # the control: a path that is judged and then opened again
-                if not os.path.islink(volume + "/a"):
-                    judged += text_of(volume + "/a/hostname") != "of the volume\n"
+            self.assertTrue(wait_until(lambda: any(  # the control: a path that is judged and then opened again
+                not os.path.islink(volume + "/a") and text_of(volume + "/a/hostname") != "of the volume\n"
+                for _ in range(500))))
         self.assertEqual(set(seen), {"of the volume"})
-        self.assertGreater(judged, 0)
 
 
 if __name__ == "__main__":

@@ -128,8 +128,8 @@ class Descriptors(Escape):
     def test_control_a_leaked_descriptor_leads_out(self):
         """The primitive: below a chroot, /proc/self/fd/9 of a process that kept a directory is the host's."""
         _, bundle = self.bundle()
-        out = self.on_host('mount -t proc proc "$1/proc"; exec 9<"$2"; chroot "$1" sh -c "cd /proc/self/fd/9; cat secret"',
-                           bundle + "/rootfs", self.outside)
+        out = self.on_host('mount -t proc proc "$1/proc"; exec 9<"$2"\n'
+                           'chroot "$1" sh -c "cd /proc/self/fd/9; cat secret"', bundle + "/rootfs", self.outside)
         self.assertEqual(out, SECRET)
 
     def test_descriptors_of_the_engine(self):

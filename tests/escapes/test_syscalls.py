@@ -14,7 +14,8 @@ class Calls(Escape):
     def denied(self, *names, absent=()):
         """Outside each works (but what this kernel does not have), inside none, in the first process and in an exec."""
         control = self.tried(names)
-        self.assertEqual({name: answer for name, answer in control.items() if answer != "ok" and name not in absent}, {})
+        self.assertEqual({name: answer for name, answer in control.items()
+                          if answer != "ok" and name not in absent}, {})
         container = self.running(edit=everything)
         self.no_one_ok(self.inside("attack", "try", *names, edit=everything).out)
         self.no_one_ok("\n".join(map(" ".join, self.tried(names, container).items())))

@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 import unittest
 
-from escape import Escape, only_gabion
+from escape import Escape
 
 EVIL = """
 #include <fcntl.h>
@@ -49,7 +49,6 @@ class Toolkit(HookCase):
         os.symlink(target, bundle + "/rootfs/usr/lib")
         return name, bundle
 
-    @only_gabion
     def test_hook_that_follows_links(self):
         """NVIDIA CVE-2024-0132, CVE-2025-23359, CVE-2025-23267, CVE-2026-24260: no hook runs that the policy does not
         name, and so nothing is written outside. (A hook it names is trusted with what it follows.)"""
@@ -61,7 +60,6 @@ class Toolkit(HookCase):
                 self.refused(done, "hooks.allowed")
             self.assertEqual(os.listdir(self.outside), ["secret"])
 
-    @only_gabion
     def test_hook_swapped_for_an_allowed_one(self):
         """The path that policy allows, with another file in it that is not root's alone: refused."""
         self.toolkit(self.outside)
@@ -111,7 +109,6 @@ class Preload(HookCase):
 
     KINDS = ("prestart", "createRuntime", "createContainer", "poststart", "poststop")
 
-    @only_gabion
     def test_environment_of_the_image(self):
         """The container's environment does not reach a hook that policy allows; the marker is absent."""
         name, bundle = self.preloaded(self.KINDS)
@@ -119,7 +116,6 @@ class Preload(HookCase):
         self.gabion("run", "--bundle", bundle, name)
         self.not_loaded(self.KINDS)
 
-    @only_gabion
     def test_environment_of_the_hook(self):
         """LD_* in the hook's own environment is taken away; the marker is absent."""
         name, bundle = self.preloaded(self.KINDS, env=True)
@@ -147,7 +143,6 @@ class Preload(HookCase):
         self.assertTrue(os.path.exists(self.marker))
 
 
-@only_gabion
 class BinaryAddress(HookCase):
     """containerd CVE-2026-53488: a LABEL of the image becomes a log address binary://PROGRAM, which is run as root.
 

@@ -3,7 +3,7 @@
 import os
 import unittest
 
-from escape import SECRET, Escape, mounts_of, only_gabion, text_of, tmpfs, without_mount
+from escape import Escape, mounts_of, text_of, tmpfs, without_mount
 
 
 class Masks(Escape):
@@ -82,7 +82,6 @@ class Masks(Escape):
             self.assertEqual(os.listdir(fake), [])
 
 
-@only_gabion
 class MasksUnderRestricted(Masks):
     """The same as engines run it by default."""
 

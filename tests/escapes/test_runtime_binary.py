@@ -7,7 +7,7 @@ import socket
 import subprocess
 import unittest
 
-from escape import SECRET, Escape, Process, digest, grant, only_gabion, text_of, wait_until
+from escape import SECRET, Escape, Process, digest, grant, text_of, wait_until
 
 
 class RuntimeBinary(Escape):
@@ -66,7 +66,6 @@ class RuntimeBinary(Escape):
             self.assertTrue(file.read().endswith(b"overwritten"))
 
 
-@only_gabion
 class RuntimeBinaryUnderRestricted(RuntimeBinary):
     """The same as engines run it by default."""
 
@@ -155,7 +154,6 @@ class Descriptors(Escape):
             return json.load(file)
 
 
-@only_gabion
 class DescriptorsUnderRestricted(Descriptors):
     """The same with ptrace as an exception grants it."""
 
@@ -172,7 +170,6 @@ class DescriptorsUnderRestricted(Descriptors):
         self.assertEqual(self.seen_during_execs("CAP_SYS_PTRACE")[:8], [])
 
 
-@only_gabion
 class Sockets(Escape):
     def test_no_abstract_socket(self):
         """CVE-2020-15257: with the host's network a container reaches abstract sockets. None of the runtime's is

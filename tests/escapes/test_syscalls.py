@@ -4,12 +4,11 @@ first call of each must fail inside and work outside."""
 import os
 import unittest
 
-from escape import ALL_CAPABILITIES, Escape, everything, only_gabion
+from escape import ALL_CAPABILITIES, Escape, everything
 
 REFUSED = ("EPERM", "ENOSYS", "EACCES", "ENOSPC", "SIGSYS", "EAFNOSUPPORT", "EPROTONOSUPPORT")
 
 
-@only_gabion
 class Calls(Escape):
     def denied(self, *names, absent=()):
         """Outside each works (but what this kernel does not have), inside none, in the first process and in an exec."""

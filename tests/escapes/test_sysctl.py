@@ -4,7 +4,7 @@ import os
 import re
 import unittest
 
-from escape import Escape, only_gabion
+from escape import Escape
 
 SMUGGLED = ("1+kernel.core_pattern=|/bin/evil", "1 kernel.core_pattern=|/bin/evil", "1\nkernel.core_pattern=|/bin/evil",
             "1=2", "1\rkernel.modprobe=/x")
@@ -13,7 +13,6 @@ NAMES = ("kernel.core_pattern", "kernel.modprobe", "kernel/core_pattern", "kerne
          "kernel.hostname", "user.max_user_namespaces", "kernel.unprivileged_bpf_disabled", "dev.tty.legacy_tiocsti")
 
 
-@only_gabion
 class Sysctls(Escape):
     def ask(self, settings, check=False):
         return self.inside("cat", "/proc/sys/kernel/shm_rmid_forced", check=check,

@@ -3,7 +3,7 @@
 import os
 import unittest
 
-from escape import Escape, everything, only_gabion, text_of
+from escape import Escape, everything, text_of
 
 TEXT = "typed"
 
@@ -11,7 +11,6 @@ TEXT = "typed"
 class Injection(Escape):
     """TIOCSTI, CVE-2019-7303, CVE-2019-10063."""
 
-    @only_gabion
     def test_terminal_of_the_caller(self):
         """The caller's terminal is the container's standard input: nothing is typed into it, with the 32-bit number
         of TIOCSTI or with higher bits set, in a run and in an exec."""
@@ -23,7 +22,6 @@ class Injection(Escape):
             self.assertNotIn("ok", out.split())
             self.assertEqual(typed, "")
 
-    @only_gabion
     def test_terminal_of_the_container(self):
         """The container's own pty: denied as well, and nothing comes out at the caller's."""
         container = self.running(edit=everything)

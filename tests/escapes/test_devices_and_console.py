@@ -57,7 +57,7 @@ class Console(Escape):
         os.symlink(self.outside + "/secret", dev + "/link")
         with self.swapping(dev + "/console", dev + "/link"):
             ran = sum(self.checked(name, bundle) for _ in range(25))
-        self.assertGreater(ran, 0)
+            self.assertTrue(ran or any(self.checked(name, bundle) for _ in range(200)))
         self.assertEqual(text_of(self.outside + "/secret"), SECRET)
 
     def test_control_a_console_by_name_is_put_on_the_links_target(self):

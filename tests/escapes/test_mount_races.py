@@ -19,9 +19,10 @@ class Races(Escape):
         return volume
 
     def rounds(self, name, bundle, check, count=ROUNDS):
-        """Containers of one bundle, one after the other. How many ran."""
-        ran = 0
-        for _ in range(count):
+        """Containers of one bundle, one after the other, and more while none came through. How many ran."""
+        ran = tried = 0
+        while tried < count or (ran == 0 and tried < 10 * count):
+            tried += 1
             done = self.gabion("run", "--bundle", bundle, name, check=False)
             if done.code == 0:
                 ran += 1

@@ -42,13 +42,13 @@ SYSCTLS += ["/proc/sys/" + name for name in (
     "net/ipv4/ip_unprivileged_port_start net/ipv4/ping_group_range net/ipv4/ip_default_ttl").split()]
 SYSCTLS += ["/sys/kernel/uevent_helper"]
 
-_session = None
+_attacker = None
 
 
-def session():
+def attacker():
     """Enters the mount namespace and compiles the attacker, once: its path."""
-    global _session
-    if _session is None:
+    global _attacker
+    if _attacker is None:
         libc = ctypes.CDLL(None, use_errno=True)
         for done in (libc.unshare(CLONE_NEWNS), libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None),
                      libc.mount(b"none", b"/", None, MS_REC | MS_SHARED, None)):
@@ -56,8 +56,8 @@ def session():
                 raise OSError(ctypes.get_errno(), "a mount namespace of the suite's own")
         path = shared() + "/attack"
         subprocess.run(["gcc", "-static", "-O1", "-Wall", "-Werror", "-o", path, HERE + "/attacker.c"], check=True)
-        _session = path
-    return _session
+        _attacker = path
+    return _attacker
 
 
 def digest(path):
@@ -139,7 +139,7 @@ class Escape(Case):
         self.outside = None
         self.addCleanup(self.end)  # after Case's own, which deletes the containers
         super().setUp()
-        self.attack = session()
+        self.attack = attacker()
         # Beside the case's directory: nothing that belongs to a container is above, below or next to it.
         self.outside = tempfile.mkdtemp(prefix="gabion-escape-outside.", dir="/var/tmp")
         os.chmod(self.outside, 0o755)

@@ -45,10 +45,10 @@ class Capabilities(Escape):
 
     def set_user_id(self):
         """What a program of root's with the set-user-id bit makes of user 1000."""
-        name, bundle = self.bundle("/opt/helper", "euid", user={"uid": 1000, "gid": 1000})
-        helper = bundle + "/rootfs/opt/helper"
-        shutil.copy2(self.attack, helper)
-        os.chmod(helper, 0o4755)
+        name, bundle = self.bundle("/opt/program", "euid", user={"uid": 1000, "gid": 1000})
+        program = bundle + "/rootfs/opt/program"
+        shutil.copy2(self.attack, program)
+        os.chmod(program, 0o4755)
         return self.gabion("run", "--bundle", bundle, name).out
 
     def test_set_user_id(self):

@@ -26,8 +26,9 @@ class NetworkMaker {
   ~NetworkMaker();
 
   [[nodiscard]] bool started() const { return work_ != nullptr; }
-  // Once, when started, and before the caller clones: the process is of one thread again afterwards. The
-  // namespace belongs to the caller's user namespace; the descriptor alone keeps it alive.
+  // Once, when started, and before the caller clones: no other thread runs code of this program afterwards
+  // (the kernel may still be taking it apart, and count it). The namespace belongs to the caller's user
+  // namespace; the descriptor alone keeps it alive.
   Result<Fd> take();
 
  private:

@@ -25,8 +25,10 @@ constexpr int kMostFiles = 64;
 
 // The linker's digest of this very program: another build may compile the same rules otherwise.
 int note_build_id(dl_phdr_info* object, size_t, void* found) {
+  constexpr char kOwner[] = "GNU";  // with its NUL, as the note has it
   for (const ElfW(Phdr) & header : std::span(object->dlpi_phdr, object->dlpi_phnum)) {
     if (header.p_type != PT_NOTE) continue;
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): where the program is in memory comes as a number
     const auto* at = reinterpret_cast<const char*>(object->dlpi_addr + header.p_vaddr);
     const char* const end = at + header.p_memsz;
     while (at + sizeof(ElfW(Nhdr)) <= end) {
@@ -35,7 +37,7 @@ int note_build_id(dl_phdr_info* object, size_t, void* found) {
       const char* const name = at + sizeof(note);
       const char* const value = name + ((note.n_namesz + 3U) & ~3U);
       if (note.n_type == NT_GNU_BUILD_ID &&
-          std::string_view(name, note.n_namesz) == std::string_view("GNU", 4)) {
+          std::string_view(name, note.n_namesz) == std::string_view(kOwner, sizeof(kOwner))) {
         *static_cast<std::string_view*>(found) = std::string_view(value, note.n_descsz);
         return 1;
       }

@@ -28,7 +28,7 @@ struct Request {
 };
 
 // Must be called by root of the host, in a process of one thread. In the order a person reads them: the
-// kernel, file systems, cgroups, the processor, gabion's own files, engines, leftovers. A probe that
+// kernel, file systems, cgroups, the processor, gabion's own files, engines, leftovers. A trial that
 // cannot be made is a finding like another.
 Findings check_node(const Request& request);
 

@@ -12,7 +12,7 @@
 #include "kernel/cgroup_mounts.h"
 #include "kernel/mountinfo.h"
 #include "node/checks.h"
-#include "node/probe.h"
+#include "node/trial.h"
 
 namespace gabion::node {
 namespace {

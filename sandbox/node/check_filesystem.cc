@@ -12,12 +12,12 @@
 #include "kernel/overlay.h"
 #include "node/checks.h"
 #include "node/engine_files.h"
-#include "node/probe.h"
+#include "node/trial.h"
 
 namespace gabion::node {
 namespace {
 
-// In the probe's private mount namespace only: any directory that is always there.
+// In the trial's private mount namespace only: any directory that is always there.
 constexpr const char* kStage = "/run";
 
 constexpr const char* kIdmapFix =

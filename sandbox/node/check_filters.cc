@@ -10,7 +10,7 @@
 #include "base/text.h"
 #include "kernel/seccomp.h"
 #include "node/checks.h"
-#include "node/probe.h"
+#include "node/trial.h"
 
 namespace gabion::node {
 namespace {

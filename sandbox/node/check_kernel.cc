@@ -15,7 +15,7 @@
 #include "kernel/user_namespace.h"
 #include "node/checks.h"
 #include "node/kernel_version.h"
-#include "node/probe.h"
+#include "node/trial.h"
 
 namespace gabion::node {
 namespace {

@@ -30,6 +30,7 @@ RUNTIME = shutil.which(os.environ.get("GABION_TEST_RUNTIME", os.path.join(SOURCE
 IS_GABION = os.path.basename(RUNTIME).startswith("gabion")
 GROUP = f"gabion-e2e-{os.getpid()}"
 IDS = "/run/gabion/ids"
+GAPS = "/run/gabion/gaps"
 PR_SET_CHILD_SUBREAPER = 36
 
 # The 14 that Docker gives.
@@ -402,4 +403,7 @@ class Case(unittest.TestCase):
                         pass
             for name in self.id_links():
                 os.unlink(os.path.join(IDS, name))
+            # What a log that is about to go has missed.
+            for note in glob.glob(GAPS + "/gap" + self.work.replace("/", "-") + "*"):
+                os.unlink(note)
             shutil.rmtree(self.work, ignore_errors=True)

@@ -1,4 +1,4 @@
-#include "node/probe.h"
+#include "node/trial.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -61,7 +61,7 @@ Result<std::string> receive(int pipe) {
     const int ready = left <= 0 ? 0 : ::poll(&wanted, 1, static_cast<int>(left));
     if (ready < 0 && errno == EINTR) continue;
     if (ready < 0) return sys_error("poll");
-    if (ready == 0) return sys_error("the probe does not answer", ETIMEDOUT);
+    if (ready == 0) return sys_error("the trial does not answer", ETIMEDOUT);
     char buffer[4096];
     const ssize_t got = ::read(pipe, buffer, sizeof(buffer));
     if (got < 0 && errno == EINTR) continue;
@@ -74,7 +74,7 @@ Result<std::string> receive(int pipe) {
 
 Status read_answer(const std::string& text) {
   Answer answer;
-  if (text.size() < sizeof(answer)) return make_error(Code::kInternal, "the probe died");
+  if (text.size() < sizeof(answer)) return make_error(Code::kInternal, "the trial died");
   std::memcpy(&answer, text.data(), sizeof(answer));
   if (answer.ok == 1) return ok_status();
   return Error{answer.code, answer.sys_errno, text.substr(sizeof(answer))};

@@ -1,4 +1,4 @@
-#include "node/probe.h"
+#include "node/trial.h"
 
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -12,7 +12,7 @@
 namespace gabion::node {
 namespace {
 
-TEST(Probe, TheChildsAnswerIsTheValue) {
+TEST(Trial, TheChildsAnswerIsTheValue) {
   EXPECT_TRUE(in_child([]() { return ok_status(); }).ok());
   const Status refused = in_child([]() -> Status { return sys_error("here", EXDEV); });
   ASSERT_FALSE(refused.ok());
@@ -21,7 +21,7 @@ TEST(Probe, TheChildsAnswerIsTheValue) {
   EXPECT_EQ(refused.error().context, "here");
 }
 
-TEST(Probe, AChildThatDiesHasNoAnswer) {
+TEST(Trial, AChildThatDiesHasNoAnswer) {
   const Status died = in_child([]() -> Status {
     (void)::raise(SIGKILL);
     return ok_status();
@@ -30,7 +30,7 @@ TEST(Probe, AChildThatDiesHasNoAnswer) {
   EXPECT_EQ(died.error().code, Code::kInternal);
 }
 
-TEST(Probe, APidNamespaceHasItsOwnFirstProcess) {
+TEST(Trial, APidNamespaceHasItsOwnFirstProcess) {
   if (::geteuid() != 0) GTEST_SKIP() << "needs root";
   const Status first = in_pid_namespace([]() -> Status {
     return ::getpid() == 1 ? ok_status() : Status(make_error(Code::kInternal, "not the first"));
@@ -38,7 +38,7 @@ TEST(Probe, APidNamespaceHasItsOwnFirstProcess) {
   EXPECT_TRUE(first.ok()) << first.error().message();
 }
 
-TEST(Probe, AChildOnItsOwnHearsNoSignal) {
+TEST(Trial, AChildOnItsOwnHearsNoSignal) {
   const Status deaf = in_child(
       []() -> Status {
         (void)::raise(SIGTERM);
@@ -48,7 +48,7 @@ TEST(Probe, AChildOnItsOwnHearsNoSignal) {
   EXPECT_TRUE(deaf.ok());
 }
 
-TEST(Probe, ATemporaryDirectoryLeavesNothing) {
+TEST(Trial, ATemporaryDirectoryLeavesNothing) {
   const tests::Scratch scratch;
   {
     const Result<TemporaryDirectory> directory = TemporaryDirectory::make(scratch.path());

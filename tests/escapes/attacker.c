@@ -1,7 +1,7 @@
 // Attacks for which busybox has no word. The same program runs inside containers and, as the control that an
 // attack is real, outside of them on things made for it.
 //   try NAME...        one line each: "NAME ok" or "NAME errno-name"
-//   swap A B COUNT     exchanges the two names for ever; the number of exchanges is the file COUNT
+//   swap A B COUNT     exchanges the two names for ever, in bursts; the number of exchanges is the file COUNT
 //   fds SEEN           looks at the descriptors of all other processes for ever; a line in SEEN for each new one
 //   overwrite SEEN IN  appends to the program of each process whose path starts with IN and not with /bin, as soon
 //                      as it may
@@ -115,16 +115,21 @@ static int try_all(int count, char** names) {
 
 // --- races -------------------------------------------------------------------------------------
 
+// Bursts of exchanges, and rests of 1 us to 32 ms in either state between them: a race is won within a burst or where
+// a rest begins or ends; and now and then a rest is long enough for a container to be made from beginning to end.
 static int swap(const char* first, const char* second, const char* count_file) {
   int out = open(count_file, O_WRONLY | O_CREAT | O_TRUNC, 0644);
   if (out < 0) return 3;
+  srandom(getpid());
   for (unsigned long count = 0;;) {
-    // It fails while the runtime has something of its own mounted or made there.
-    if (renameat2(AT_FDCWD, first, AT_FDCWD, second, RENAME_EXCHANGE) != 0) continue;
-    if (++count % 16 != 0) continue;
+    for (long burst = 1 + random() % 64; burst > 0; --burst) {
+      // It fails while the runtime has something of its own mounted or made there.
+      if (renameat2(AT_FDCWD, first, AT_FDCWD, second, RENAME_EXCHANGE) == 0) ++count;
+    }
     char text[32];
     int size = snprintf(text, sizeof(text), "%lu\n", count);
     (void)!pwrite(out, text, size, 0);
+    usleep(1 << (random() % 16));
   }
 }
 

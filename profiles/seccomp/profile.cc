@@ -30,6 +30,9 @@ using kernel::seccomp::Program;
 using kernel::seccomp::syscall_at;
 using kernel::seccomp::syscall_count;
 using kernel::seccomp::syscall_name;
+using kernel::seccomp::Verdict;
+using kernel::seccomp::WatchedCall;
+using kernel::seccomp::WatchingProfile;
 
 constexpr uint32_t kAllow = SECCOMP_RET_ALLOW;
 
@@ -100,16 +103,32 @@ Status read_alternatives(const Value& group, std::string_view key, uint32_t acti
   return ok_status();
 }
 
+// What makes somebody's denials heard of.
+Status read_watch(const Value& value, std::string_view title, Group& group) {
+  if (const Value* watch = value.find("watch")) group.watch = watch->text();
+  const Value* needs = value.find("needs");
+  if (needs == nullptr) return ok_status();
+  TRY(only_keys(*needs, {"capability", "errno", "when"}, title));
+  const Value* capability = needs->find("capability");
+  if (group.watch.empty() || capability == nullptr || capability->text() != "CAP_NET_RAW") {
+    return bad(title, "\"needs\" is for a watched group, and for CAP_NET_RAW");
+  }
+  const uint32_t denied = TRY(denial(*needs, title, std::nullopt));
+  TRY(read_alternatives(*needs, "when", denied, title, group.needs));
+  return group.needs.empty() ? bad(title, "\"needs\" without \"when\"") : ok_status();
+}
+
 Result<Group> read_group(const Value& value, uint32_t default_action) {
   const Value* name = value.find("name");
   const std::string title = name == nullptr ? "" : name->text();
-  TRY(only_keys(value, {"name", "reason", "syscalls", "action", "errno", "unless", "when"}, title));
+  TRY(only_keys(value, {"name", "reason", "syscalls", "action", "errno", "unless", "when", "watch", "needs"},
+                title));
   const Value* reason = value.find("reason");
   const Value* syscalls = value.find("syscalls");
   if (title.empty() || reason == nullptr || reason->text().empty())
     return bad(title, "a name and a reason are needed");
   if (syscalls == nullptr || syscalls->items().empty()) return bad(title, "no calls");
-  Group group{title, reason->text(), {}, {}};
+  Group group{title, reason->text(), {}, {}, {}, {}};
   for (const Value& call : syscalls->items()) group.syscalls.push_back(call.text());
 
   const uint32_t denied = TRY(denial(value, title, default_action));
@@ -123,6 +142,7 @@ Result<Group> read_group(const Value& value, uint32_t default_action) {
   TRY(read_alternatives(value, "when", kAllow, title, group.verdict.branches));
   if (deny && !group.verdict.branches.empty()) return bad(title, "a denied group has no conditions");
   group.verdict.action = deny || has_when ? denied : kAllow;
+  TRY(read_watch(value, title, group));
   return group;
 }
 
@@ -167,7 +187,10 @@ Result<Profile> read_profile(std::string_view text, std::string_view name) {
   return profile;
 }
 
-Result<Program> compile_profile(const Profile& profile) {
+namespace {
+
+// Only called for groups of native calls.
+Result<Program> compile_groups(const std::vector<std::pair<std::vector<uint32_t>, Verdict>>& groups) {
   Plan plan;
   plan.bad_arch_action = SECCOMP_RET_KILL_PROCESS;
   Defaults defaults;
@@ -176,17 +199,63 @@ Result<Program> compile_profile(const Profile& profile) {
   defaults.bad_arch = plan.intern({SECCOMP_RET_KILL_PROCESS, {}, false});
   Calls native;
   native.wanted = true;
-  for (const Group& group : profile.groups) {
-    const uint32_t verdict = plan.intern(group.verdict);
-    for (const std::string& name : group.syscalls) {
-      const std::optional<size_t> row = find_syscall(name);
-      if (!row || syscall_at(*row).number(Abi::kNative) == kNoNumber) continue;
-      native.verdicts.emplace_back(syscall_at(*row).number(Abi::kNative), verdict);
-    }
+  for (const auto& [numbers, verdict] : groups) {
+    const uint32_t index = plan.intern(verdict);
+    for (const uint32_t number : numbers) native.verdicts.emplace_back(number, index);
   }
   std::sort(native.verdicts.begin(), native.verdicts.end());
   plan.architectures.push_back({audit_arch(Abi::kNative), native_spans(native, Calls{}, defaults)});
   return emit(plan);
+}
+
+std::vector<uint32_t> native_numbers(const Group& group) {
+  std::vector<uint32_t> numbers;
+  for (const std::string& name : group.syscalls) {
+    const std::optional<size_t> row = find_syscall(name);
+    if (row && syscall_at(*row).number(Abi::kNative) != kNoNumber) {
+      numbers.push_back(syscall_at(*row).number(Abi::kNative));
+    }
+  }
+  return numbers;
+}
+
+// The same decision, but a denial asks.
+Verdict asking(Verdict verdict) {
+  if (verdict.action != kAllow) verdict.action = SECCOMP_RET_USER_NOTIF;
+  for (Branch& branch : verdict.branches) {
+    if (branch.action != kAllow) branch.action = SECCOMP_RET_USER_NOTIF;
+  }
+  return verdict;
+}
+
+}  // namespace
+
+Result<Program> compile_profile(const Profile& profile) {
+  std::vector<std::pair<std::vector<uint32_t>, Verdict>> groups;
+  groups.reserve(profile.groups.size());
+  for (const Group& group : profile.groups) groups.emplace_back(native_numbers(group), group.verdict);
+  return compile_groups(groups);
+}
+
+Result<WatchingProfile> compile_watching(const Profile& profile, bool raw_sockets) {
+  WatchingProfile watching;
+  std::vector<std::pair<std::vector<uint32_t>, Verdict>> groups;
+  for (const Group& group : profile.groups) {
+    Verdict verdict = group.verdict;
+    std::vector<uint32_t> numbers = native_numbers(group);
+    if (!group.watch.empty()) {
+      if (!raw_sockets) {
+        verdict.branches.insert(verdict.branches.begin(), group.needs.begin(), group.needs.end());
+      }
+      for (const uint32_t number : numbers) watching.watch.push_back({number, group.watch, verdict});
+      verdict = asking(std::move(verdict));
+    }
+    groups.emplace_back(std::move(numbers), std::move(verdict));
+  }
+  std::sort(watching.watch.begin(), watching.watch.end(),
+            [](const WatchedCall& left, const WatchedCall& right) { return left.number < right.number; });
+  watching.program = TRY(compile_groups(groups));
+  return watching;
 }
 
 }  // namespace gabion::profiles

@@ -52,7 +52,12 @@ struct Filter {
 // x32 shares AUDIT_ARCH_X86_64 and is told apart by bit 30 of the number.
 inline constexpr uint32_t kArchX32 = 0x4000003eU | 0x10000000U;
 
-Result<Program> compile(const Filter& filter);
+// seccomp_watch.h: what a filter that is in force as well denies and listens to.
+struct WatchedCall;
+using Watch = std::vector<WatchedCall>;
+
+// `watch`: the calls left to the filter that listens; nullptr: none.
+Result<Program> compile(const Filter& filter, const Watch* watch = nullptr);
 
 // OCI names → numbers: "SCMP_ACT_ERRNO" with errno_ret, "SCMP_ARCH_X86_64". Errors name the word.
 Result<uint32_t> action_from_name(std::string_view name, uint32_t errno_ret);

@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/path.h"
+#include "kernel/seccomp_watch.h"
 
 namespace gabion::kernel::seccomp {
 namespace {
@@ -64,6 +65,15 @@ class Content {
   void text(std::string_view value) {
     number(value.size());
     text_ += value;
+  }
+  void conditions(const std::vector<Condition>& conditions) {
+    number(conditions.size());
+    for (const Condition& condition : conditions) {
+      number(condition.index);
+      number(static_cast<uint64_t>(condition.compare));
+      number(condition.value);
+      number(condition.value_two);
+    }
   }
   [[nodiscard]] const std::string& bytes() const { return text_; }
 
@@ -128,7 +138,7 @@ void write_program(int directory, const std::string& key, const Program& program
 
 }  // namespace
 
-std::string cache_key(const Filter& filter) {
+std::string cache_key(const Filter& filter, const Watch* watch) {
   Content content;
   content.text(build_id());
   content.number(filter.default_action);
@@ -141,23 +151,27 @@ std::string cache_key(const Filter& filter) {
     content.number(rule.action);
     content.number(rule.names.size());
     for (const std::string& name : rule.names) content.text(name);
-    content.number(rule.conditions.size());
-    for (const Condition& condition : rule.conditions) {
-      content.number(condition.index);
-      content.number(static_cast<uint64_t>(condition.compare));
-      content.number(condition.value);
-      content.number(condition.value_two);
+    content.conditions(rule.conditions);
+  }
+  content.number(watch == nullptr ? 0 : watch->size());
+  for (const WatchedCall& call : watch == nullptr ? Watch() : *watch) {
+    content.number(call.number);
+    content.number(call.verdict.action);
+    content.number(call.verdict.branches.size());
+    for (const Branch& branch : call.verdict.branches) {
+      content.number(branch.action);
+      content.conditions(branch.conditions);
     }
   }
   return sha256_hex(content.bytes());
 }
 
-Result<Program> compile_cached(const Filter& filter, const std::string& directory) {
+Result<Program> compile_cached(const Filter& filter, const Watch* watch, const std::string& directory) {
   const Fd cache = build_id().empty() ? Fd() : open_directory(directory);
-  if (!cache.valid()) return compile(filter);
-  const std::string key = cache_key(filter);
+  if (!cache.valid()) return compile(filter, watch);
+  const std::string key = cache_key(filter, watch);
   if (Program known = read_program(cache.get(), key); !known.empty()) return known;
-  Program program = TRY(compile(filter));
+  Program program = TRY(compile(filter, watch));
   write_program(cache.get(), key, program);
   return program;
 }

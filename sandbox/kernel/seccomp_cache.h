@@ -16,9 +16,10 @@ namespace gabion::kernel::seccomp {
 inline constexpr const char* kCacheDirectory = "/run/gabion/filters";
 
 // As compile(). `directory` is made if absent.
-Result<Program> compile_cached(const Filter& filter, const std::string& directory = kCacheDirectory);
+Result<Program> compile_cached(const Filter& filter, const Watch* watch = nullptr,
+                               const std::string& directory = kCacheDirectory);
 
 // The file's name: 64 hexadecimal digits.
-std::string cache_key(const Filter& filter);
+std::string cache_key(const Filter& filter, const Watch* watch = nullptr);
 
 }  // namespace gabion::kernel::seccomp

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "kernel/seccomp_numbers.h"
 #include "kernel/seccomp_plan.h"
+#include "kernel/seccomp_watch.h"
 
 namespace gabion::kernel::seccomp {
 namespace {
@@ -49,7 +50,8 @@ bool names_an_argument_twice(const std::vector<Condition>& conditions) {
 
 class Compiler {
  public:
-  explicit Compiler(const Filter& filter) : filter_(filter), uses_of_(syscall_count(), kNoUse) {}
+  Compiler(const Filter& filter, const Watch* watch)
+      : filter_(filter), watch_(watch), uses_of_(syscall_count(), kNoUse) {}
 
   Result<Program> run() {
     TRY(check());
@@ -138,7 +140,13 @@ class Compiler {
     verdicts.reserve(uses_.size() + 2);
     for (const size_t row : rows_by_number(abi)) {
       const uint32_t number = syscall_at(row).number(abi);
-      if (row == socketcall || row == ipc) {
+      const WatchedCall* watched =
+          watch_ != nullptr && abi == Abi::kNative ? find_watched(*watch_, number) : nullptr;
+      if (watched != nullptr) {
+        verdicts.emplace_back(number, plan_.intern(leave_to(watched->verdict, own_verdict(row, number))));
+      } else if (beyond(abi, number)) {
+        continue;  // of the multiplexed ones, which runc answers with ENOSYS too
+      } else if (row == socketcall || row == ipc) {
         verdicts.emplace_back(number, plan_.intern(verdict_of(row, abi, branches_through(row == ipc))));
       } else if (uses_of_[row] != kNoUse) {
         verdicts.emplace_back(number, verdict_of(row, abi));
@@ -149,6 +157,18 @@ class Compiler {
       }
     }
     return ok_status();
+  }
+
+  // A native call's, whether or not a rule names it.
+  Verdict own_verdict(size_t row, uint32_t number) {
+    if (uses_of_[row] != kNoUse) return plan_.verdicts[verdict_of(row, Abi::kNative)];
+    return {beyond(Abi::kNative, number) ? kUnknownCall : filter_.default_action, {}, false};
+  }
+
+  // Larger than every number the filter names, where those get ENOSYS.
+  [[nodiscard]] bool beyond(Abi abi, uint32_t number) const {
+    const uint32_t last = calls_[static_cast<size_t>(abi)].last;
+    return filter_.enosys_for_unknown && last != 0 && number > last;
   }
 
   // socketcall(2) and ipc(2) get the rules of every call they reach, told apart by the code.
@@ -216,6 +236,7 @@ class Compiler {
   }
 
   const Filter& filter_;
+  const Watch* watch_;
   std::vector<uint32_t> uses_of_;  // row → its first use
   std::vector<Use> uses_;
   Calls calls_[kAbiCount];
@@ -225,6 +246,6 @@ class Compiler {
 
 }  // namespace
 
-Result<Program> compile(const Filter& filter) { return Compiler(filter).run(); }
+Result<Program> compile(const Filter& filter, const Watch* watch) { return Compiler(filter, watch).run(); }
 
 }  // namespace gabion::kernel::seccomp

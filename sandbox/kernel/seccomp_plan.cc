@@ -16,13 +16,16 @@ void fill_from(std::vector<Span>& spans, uint32_t first, uint32_t verdict) {
 void add_calls(std::vector<Span>& spans, uint32_t first, const Calls& calls, const Defaults& defaults) {
   const bool bounded = defaults.enosys && calls.last != 0;
   fill_from(spans, first, defaults.known);
+  bool beyond = false;
   for (const auto& [number, verdict] : calls.verdicts) {
-    // Only socketcall(2) and ipc(2) can lie beyond; runc answers those with ENOSYS too.
-    if (bounded && number > calls.last) break;
+    if (bounded && !beyond && number > calls.last) {
+      beyond = true;
+      fill_from(spans, calls.last + 1, defaults.unknown);
+    }
     fill_from(spans, number, verdict);
-    fill_from(spans, number + 1, defaults.known);
+    fill_from(spans, number + 1, beyond ? defaults.unknown : defaults.known);
   }
-  if (bounded) fill_from(spans, calls.last + 1, defaults.unknown);
+  if (bounded && !beyond) fill_from(spans, calls.last + 1, defaults.unknown);
 }
 
 }  // namespace

@@ -74,8 +74,8 @@ void report(const char* what, size_t instructions, double compile, double load) 
 // The same filter from the cache, which the first call fills.
 double cache_hit(const Filter& filter) {
   char directory[] = "/tmp/gabion-seccomp-bench-XXXXXX";
-  if (mkdtemp(directory) == nullptr || !seccomp::compile_cached(filter, directory).ok()) return 0;
-  const double time = measure(200, [&] { (void)seccomp::compile_cached(filter, directory); });
+  if (mkdtemp(directory) == nullptr || !seccomp::compile_cached(filter, nullptr, directory).ok()) return 0;
+  const double time = measure(200, [&] { (void)seccomp::compile_cached(filter, nullptr, directory); });
   (void)gabion::remove_tree(directory);
   return time;
 }

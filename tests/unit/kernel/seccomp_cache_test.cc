@@ -56,7 +56,7 @@ class SeccompCache : public ::testing::Test {
   }
   // What compile_cached() must give, byte for byte.
   void expect_compiled(const Filter& filter) const {
-    const Result<Program> program = compile_cached(filter, directory_);
+    const Result<Program> program = compile_cached(filter, nullptr, directory_);
     ASSERT_TRUE(program.ok()) << program.error().message();
     EXPECT_EQ(bytes_of(*program), bytes_of(*compile(filter)));
   }
@@ -83,7 +83,7 @@ TEST_F(SeccompCache, AHitIsNotCompiledAgain) {
   expect_compiled(filter);
   const Program other = *compile(filter_with("reboot"));
   ASSERT_TRUE(write_file_atomic(file(filter), entry(other), 0600).ok());
-  EXPECT_EQ(bytes_of(*compile_cached(filter, directory_)), bytes_of(other));
+  EXPECT_EQ(bytes_of(*compile_cached(filter, nullptr, directory_)), bytes_of(other));
 }
 
 TEST_F(SeccompCache, EveryPartOfAFilterIsInItsKey) {
@@ -150,8 +150,8 @@ TEST_F(SeccompCache, FollowsNoLinkAndUsesNoDirectoryOfOthers) {
   }
   const std::string link = top_ + "/link";
   ASSERT_EQ(::symlink(directory_.c_str(), link.c_str()), 0);
-  EXPECT_EQ(bytes_of(*compile_cached(filter, link)), bytes_of(*compile(filter)));
-  EXPECT_EQ(bytes_of(*compile_cached(filter, "/proc/none/such")), bytes_of(*compile(filter)));
+  EXPECT_EQ(bytes_of(*compile_cached(filter, nullptr, link)), bytes_of(*compile(filter)));
+  EXPECT_EQ(bytes_of(*compile_cached(filter, nullptr, "/proc/none/such")), bytes_of(*compile(filter)));
 }
 
 TEST_F(SeccompCache, StaysSmall) {
@@ -164,7 +164,7 @@ TEST_F(SeccompCache, StaysSmall) {
 TEST_F(SeccompCache, AnErrorIsNotKept) {
   Filter filter = filter_with("mount");
   filter.rules[0].conditions.push_back({9, Compare::kEqual, 0, 0});
-  EXPECT_FALSE(compile_cached(filter, directory_).ok());
+  EXPECT_FALSE(compile_cached(filter, nullptr, directory_).ok());
   EXPECT_EQ(files(), 0U);
 }
 

@@ -108,6 +108,13 @@ Result<Log> Log::open(const std::string& path, const std::string& gap_directory)
   return log;
 }
 
+Status Log::reopen() {
+  actor_.reset();
+  if (disabled_ || failure_) return ok_status();
+  fd_ = TRY_AT(open_file(path_), concat({"audit log ", path_}));
+  return ok_status();
+}
+
 Log Log::disabled() {
   Log log;
   log.disabled_ = true;

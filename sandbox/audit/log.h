@@ -34,6 +34,12 @@ class Log {
   // under a long-lived process is noticed and the new one used.
   Status append(const Record& record);
 
+  // For a process that fork(2) has made: a flock(2) belongs to the open file, which the two share until
+  // this. Asks anew who the caller is.
+  Status reopen();
+  // For a process that closes what it does not need; -1: there is none.
+  [[nodiscard]] int descriptor() const { return fd_.get(); }
+
  private:
   Log() = default;
   Status append_line(const Record& record);

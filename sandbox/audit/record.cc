@@ -2,6 +2,8 @@
 #include "audit/record.h"
 
 #include <algorithm>
+#include <cinttypes>
+#include <cstdio>
 
 #include "audit/boot.h"
 #include "base/clock.h"
@@ -62,6 +64,28 @@ json::Value write_actor(const Actor& actor) {
   return object;
 }
 
+json::Value write_violation(const Violation& violation) {
+  json::Value object = json::Value::object();
+  set_text(object, "kind", violation.kind);
+  set_text(object, "syscall", violation.syscall);
+  object.set("number", json::Value::unsigned_integer(violation.number));
+  json::Value arguments = json::Value::array();
+  for (const uint64_t argument : violation.arguments) {
+    char text[19];  // "0x", 16 digits, NUL
+    (void)snprintf(text, sizeof(text), "0x%" PRIx64, argument);
+    arguments.push(json::Value::string(text));
+  }
+  object.set("arguments", std::move(arguments));
+  object.set("errno", json::Value::integer(violation.error));
+  object.set("pid", json::Value::integer(violation.pid));
+  object.set("uid", json::Value::unsigned_integer(violation.uid));
+  set_text(object, "exe", violation.exe);
+  if (violation.unreported > 0) {
+    object.set("unreported", json::Value::unsigned_integer(violation.unreported));
+  }
+  return object;
+}
+
 policy::Decision clean(const policy::Decision& decision) {
   policy::Decision copy = decision;
   for (std::string* text : {&copy.rule, &copy.path, &copy.before, &copy.after, &copy.reason})
@@ -95,6 +119,8 @@ Record bounded(const Record& record, size_t text_limit, size_t list_limit) {
                               .outcome = decision.outcome,
                               .reason = cut(decision.reason)});
   }
+  copy.violation = record.violation;
+  if (copy.violation) copy.violation->exe = cut(copy.violation->exe);
   copy.decisions_omitted = record.decisions_omitted + record.decisions.size() - decisions;
   return copy;
 }
@@ -148,6 +174,7 @@ json::Value write_record(const Record& record, const Actor& actor, uint64_t seq)
   if (record.decisions_omitted > 0) {
     line.set("decisions_omitted", json::Value::unsigned_integer(record.decisions_omitted));
   }
+  if (record.violation) line.set("violation", write_violation(*record.violation));
   line.set("actor", write_actor(actor));
   line.set("runtime", json::Value::string("gabion " GABION_VERSION));
   line.set("seq", json::Value::unsigned_integer(seq));

@@ -3,8 +3,10 @@
 
 #include <sys/types.h>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -28,6 +30,20 @@ struct Actor {             // who called the runtime
 };
 Actor current_actor();  // this process; reads /proc, some ten files
 
+// A system call that a container made and that its filter denied.
+struct Violation {
+  std::string kind;     // the policy's word for it
+  std::string syscall;  // its name
+  uint32_t number = 0;
+  std::array<uint64_t, 6>
+      arguments{};          // as in the registers; what pointers point to is the caller's to change
+  int error = 0;            // errno the caller got
+  pid_t pid = 0;            // of the process, not the thread; on the host
+  uint32_t uid = 0;         // effective, on the host
+  std::string exe;          // as its mount namespace names it
+  uint64_t unreported = 0;  // calls of this number since the last record of one
+};
+
 struct Record {
   std::string event;    // "container.create", "exec.start", "policy.deny", ...
   std::string outcome;  // "allow", "refuse", "ok", "error"
@@ -40,6 +56,7 @@ struct Record {
   std::string detail;  // one short text: signal, resources, ...
   std::vector<std::string> argv;
   std::vector<policy::Decision> decisions;
+  std::optional<Violation> violation;
   size_t argv_omitted = 0;       // entries left out of `argv` and `decisions`: format_line cuts
   size_t decisions_omitted = 0;  // them to hold a line within kMaxLine
 };

@@ -19,6 +19,7 @@
 #include "base/file.h"
 #include "base/path.h"
 #include "base/text.h"
+#include "container/monitor.h"
 #include "kernel/terminal.h"
 
 namespace gabion::container {
@@ -214,11 +215,15 @@ namespace {
 Status load_filters(const ProcessPlan& process) {
   for (const ProcessPlan::Filter& filter : process.filters) {
     constexpr uint32_t kNewListener = 1U << 3;  // SECCOMP_FILTER_FLAG_NEW_LISTENER
-    const uint32_t flags = filter.flags | (filter.notify ? kNewListener : 0);
+    const bool listened_to = filter.listener != ProcessPlan::Filter::Listener::kNone;
+    const uint32_t flags = filter.flags | (listened_to ? kNewListener : 0);
     const Fd listener(TRY_AT(kernel::seccomp::load(filter.program, flags), "seccomp"));
-    if (!filter.notify) continue;
-    TRY_AT(kernel::send_descriptor(process.listener.get(), listener.get(), process.listener_state),
-           "linux.seccomp.listenerPath");
+    if (filter.listener == ProcessPlan::Filter::Listener::kMonitor) {
+      TRY(hand_over(process.monitor.get(), listener.get()));
+    } else if (listened_to) {
+      TRY_AT(kernel::send_descriptor(process.listener.get(), listener.get(), process.listener_state),
+             "linux.seccomp.listenerPath");
+    }
   }
   return ok_status();
 }

@@ -15,6 +15,7 @@
 #include "container/foreground.h"
 #include "container/launch.h"
 #include "container/lifecycle.h"
+#include "container/monitor.h"
 #include "container/plan.h"
 #include "container/plan_parts.h"
 #include "container/sealed_copy.h"
@@ -178,11 +179,15 @@ Result<int> exec(const Host& host, const ExecOptions& options) {
   ExecPlan plan;
   plan.process = TRY(make_process_plan(hardened.process(), live.state.controls.private_stdio));
   plan.process.shed_priority = live.state.controls.seal_namespaces;
-  plan.process.filters = TRY(make_filters(running.linux_.seccomp, live.state.controls.seccomp_profile));
+  plan.process.filters =
+      TRY(make_filters(running.linux_.seccomp, live.state.controls, plan.process.capabilities.bounding));
   if (running.linux_.personality) plan.process.personality = running.linux_.personality->domain;
   // The session keyring of the caller is the host's; runc joins the container's by this name too.
   plan.process.keyring_name = concat({"_ses.", options.id});
   TRY(connect_listener(plan.process, running.linux_.seccomp));
+  if (live.state.controls.violations.any()) {
+    plan.process.monitor = TRY(with_outcome(host, record, connect_monitor(store.directory(options.id))));
+  }
   plan.state = info_of(live, store);
   plan.namespaces = TRY(container_namespaces(live.state, running, *live.init));
   plan.init_pidfd = live.init->pidfd();

@@ -208,7 +208,8 @@ int init(Plan& plan, const InitInputs& inputs, Channel& channel) {
   const Result<Message> commit = channel.expect(MessageKind::kCommit);
   if (!commit.ok()) return 1;  // the parent died, or gave up
   outlive_parent();
-  if (!close_all_but(inputs.preserve_fds, {inputs.start_listener, channel.fd(), plan.process.listener.get()})
+  if (!close_all_but(inputs.preserve_fds, {inputs.start_listener, channel.fd(), plan.process.listener.get(),
+                                           plan.process.monitor.get()})
            .ok())
     return 1;
 

@@ -18,6 +18,7 @@
 #include "container/init.h"
 #include "container/lifecycle.h"
 #include "container/limits_of.h"
+#include "container/monitor.h"
 #include "container/plan.h"
 #include "container/plan_parts.h"
 #include "container/process.h"
@@ -157,6 +158,10 @@ Launch::~Launch() {
     (void)::kill(child.pid, SIGKILL);  // our own unreaped child: also when there is no descriptor to be had
     if (cgroup) (void)cgroup->kill_all(kEndTimeoutMs);
     (void)reap(child.pid);
+  }
+  if (state.monitor.pid != 0) {
+    (void)::kill(state.monitor.pid, SIGKILL);  // our own unreaped child, too
+    (void)reap(state.monitor.pid);
   }
   // Nothing more can be done here about what does not go. `delete --force` will try again only if the
   // directory stays, so it is kept then.
@@ -336,12 +341,23 @@ Result<std::unique_ptr<Launch>> launch(const Host& host, const Store& store, con
   if (mode == StartMode::kLater) listener = TRY(listen_for_start(store.directory(options.id)));
   init_inputs.start_listener = listener.get();
 
+  std::optional<MonitorEnds> ends;
+  if (made->state.controls.violations.any()) {
+    ends = TRY_AT(monitor_ends(store.directory(options.id)), "violations");
+    plan.process.monitor = std::move(ends->container);
+  }
+
   TRY(join_network(plan.namespaces, network));
   made->child = TRY(spawn(
       plan.namespaces, [&] { return prepare_outside(plan); },
       [&](Channel& channel) { return init(plan, init_inputs, channel); }));
   TRY_AT(finish_cgroup(init_inputs, spec, *made), "cgroup");
   TRY(name_process(init_inputs, *made));
+  if (ends) {
+    made->state.monitor =
+        TRY_AT(start_monitor(host, made->state, std::move(*ends), made->child.pidfd.get()), "violations");
+    plan.process.monitor.reset();  // the container's process has its own
+  }
   // While the process mounts: what it takes to serve `exec`, and `delete` should the state be lost.
   TRY(store.write_entry(options.id, "config.json", json::write(oci::write_spec(spec))));
   if (init_inputs.parent_has_hooks) {

@@ -7,6 +7,7 @@
 #include "container/hooks.h"
 #include "container/id_range.h"
 #include "container/lifecycle.h"
+#include "container/monitor.h"
 
 namespace gabion::container {
 namespace {
@@ -95,6 +96,7 @@ Status destroy(const Host& host, const Store& store, const Live& live) {
                                 std::to_string(live.init->pid()), "/stack); delete again later"}));
     }
   }
+  end_monitor(state.monitor);
   if (grouped && !vacant) {
     TRY_AT(kernel::Cgroup::open(state.cgroup).remove(),
            concat({"remove the cgroup of container ", state.id}));

@@ -201,7 +201,8 @@ Result<Plan> make_plan(const policy::HardenedSpec& hardened, const Survey& surve
   if (spec.process) {
     plan.process = TRY(make_process_plan(*spec.process, hardened.controls().private_stdio));
     plan.process.shed_priority = hardened.controls().seal_namespaces;
-    plan.process.filters = TRY(make_filters(spec.linux_.seccomp, hardened.controls().seccomp_profile));
+    plan.process.filters =
+        TRY(make_filters(spec.linux_.seccomp, hardened.controls(), plan.process.capabilities.bounding));
     make_working_directory(plan);
     TRY(connect_listener(plan.process, spec.linux_.seccomp));
   }

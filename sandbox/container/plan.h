@@ -137,12 +137,15 @@ struct ProcessPlan {
   struct Filter {
     kernel::seccomp::Program program;
     uint32_t flags = 0;
-    bool notify = false;  // has a listener to be sent to `listener`
+    // Who is sent the filter's listener: linux.seccomp.listenerPath's agent, or the container's monitor.
+    enum class Listener : uint8_t { kNone, kAgent, kMonitor };
+    Listener listener = Listener::kNone;
   };
   std::vector<Filter> filters;
   Fd listener;  // connected socket of linux.seccomp.listenerPath
   std::string listener_metadata;
   std::string listener_state;  // what is sent with the descriptor; only the process knows its pid
+  Fd monitor;                  // monitor.h
 };
 
 struct Plan {
@@ -192,9 +195,11 @@ Status connect_listener(ProcessPlan& process, const std::optional<oci::Seccomp>&
 // config-linux.md, "The Container Process State": what the listener is sent with the descriptor.
 std::string listener_state(const std::string& metadata, pid_t pid, const json::Value& state);
 
-// The filters of a container, in the order they are installed. `spec_filter` may be absent.
+// The filters of a container, in the order they are installed. `spec_filter` may be absent. `bounding` is the
+// process's capability bounding set: what it can have at most.
 Result<std::vector<ProcessPlan::Filter>> make_filters(const std::optional<oci::Seccomp>& spec_filter,
-                                                      const std::string& builtin);
+                                                      const policy::Controls& controls,
+                                                      kernel::CapabilitySet bounding);
 
 // Copies of the cgroup's directories for MountOp::hierarchies, and its cgroup.procs files: once they have
 // been made, by the parent or, where that happens later, in the child.

@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <linux/capability.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -6,7 +7,9 @@
 #include "base/path.h"
 #include "base/text.h"
 #include "container/plan.h"
+#include "kernel/notify.h"
 #include "kernel/seccomp_cache.h"
+#include "kernel/seccomp_watch.h"
 #include "kernel/terminal.h"
 
 namespace gabion::container {
@@ -68,27 +71,51 @@ Result<kernel::seccomp::Filter> translate(const oci::Seccomp& spec) {
 }  // namespace
 
 Result<std::vector<ProcessPlan::Filter>> make_filters(const std::optional<oci::Seccomp>& spec_filter,
-                                                      const std::string& builtin) {
+                                                      const policy::Controls& controls,
+                                                      kernel::CapabilitySet bounding) {
+  using Listener = ProcessPlan::Filter::Listener;
   std::vector<ProcessPlan::Filter> filters;
+  const std::string& builtin = controls.seccomp_profile;
+  const kernel::seccomp::WatchingProfile* watching = nullptr;
+  if (controls.violations.any()) {
+    const bool raw_sockets = ((bounding >> CAP_NET_RAW) & 1U) != 0;
+    watching = kernel::seccomp::watching_profile(builtin, raw_sockets);
+  }
   if (!builtin.empty()) {
-    const kernel::seccomp::Program* program = kernel::seccomp::builtin_profile(builtin);
+    const kernel::seccomp::Program* program =
+        watching != nullptr ? &watching->program : kernel::seccomp::builtin_profile(builtin);
     if (program == nullptr) {
       return make_error(Code::kInvalid, concat({"seccomp: this build has no profile named ", builtin}));
     }
-    filters.push_back({*program, 0, false});
+    if (watching == nullptr) {
+      filters.push_back({*program, 0, Listener::kNone});
+    } else {
+      filters.push_back({*program, kernel::seccomp::kWaitKillableRecv, Listener::kMonitor});
+    }
   }
   if (spec_filter && !spec_filter->default_action.empty()) {
     ProcessPlan::Filter filter;
     const kernel::seccomp::Filter rules = TRY_AT(translate(*spec_filter), "linux.seccomp");
-    filter.program = TRY_AT(kernel::seccomp::compile_cached(rules), "linux.seccomp");
+    filter.program =
+        TRY_AT(kernel::seccomp::compile_cached(rules, watching == nullptr ? nullptr : &watching->watch),
+               "linux.seccomp");
     for (const std::string& name : spec_filter->flags) {
       const uint32_t flag = TRY_AT(kernel::seccomp::flag_from_name(name), "linux.seccomp.flags");
       filter.flags |= flag;
     }
-    filter.notify =
+    const bool notify =
         !spec_filter->listener_path.empty() ||
         std::any_of(spec_filter->syscalls.begin(), spec_filter->syscalls.end(),
                     [](const oci::SeccompSyscall& rule) { return rule.action == "SCMP_ACT_NOTIFY"; });
+    if (notify) filter.listener = Listener::kAgent;
+    if (notify && watching != nullptr) {
+      // The kernel gives a process one listener (EBUSY).
+      return make_error(
+          Code::kUnsupported,
+          "violations: linux.seccomp has a listener of its own (SCMP_ACT_NOTIFY, listenerPath), and "
+          "a process can have only one; set the rule seccomp.listener to rewrite or refuse, or "
+          "violations to off");
+    }
     // The stricter of two filters wins whichever comes first; the spec's goes last because it may
     // forbid seccomp(2) itself.
     filters.push_back(std::move(filter));

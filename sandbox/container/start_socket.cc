@@ -1,40 +1,16 @@
 #include "container/start_socket.h"
 
-#include <fcntl.h>
 #include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
-#include <cstring>
+#include <cerrno>
+#include <utility>
 
-#include "base/path.h"
-#include "base/text.h"
+#include "container/state_socket.h"
 
 namespace gabion::container {
 
-namespace {
-
-// sun_path holds 108 bytes and state directories are longer; /proc/self/fd/N/start.sock never is.
-Result<sockaddr_un> address_in(int directory) {
-  const std::string path = concat({"/proc/self/fd/", std::to_string(directory), "/", kStartSocket});
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  std::memcpy(address.sun_path, path.data(), path.size());
-  return address;
-}
-
-}  // namespace
-
 Result<Fd> listen_for_start(const std::string& state_directory) {
-  const Fd directory = TRY(open_path(state_directory, O_PATH | O_DIRECTORY));
-  const sockaddr_un address = TRY(address_in(directory.get()));
-  Fd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
-  if (!socket.valid()) return sys_error("start socket");
-  if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
-    return sys_error("start socket: bind");
-  }
-  if (::listen(socket.get(), 4) != 0) return sys_error("start socket: listen");
-  return socket;
+  return listen_in(state_directory, kStartSocket, 4);
 }
 
 Result<Channel> wait_for_start(int listener) {
@@ -51,18 +27,13 @@ Result<Channel> wait_for_start(int listener) {
 }
 
 Result<Channel> connect_to_start(const std::string& state_directory) {
-  const Fd directory = TRY(open_path(state_directory, O_PATH | O_DIRECTORY));
-  const sockaddr_un address = TRY(address_in(directory.get()));
-  Fd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
-  if (!socket.valid()) return sys_error("start socket");
-  if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
-    if (errno == ECONNREFUSED || errno == ENOENT) {
-      return make_error(Code::kWrongState,
-                        "cannot start a container that has already been started or has stopped");
-    }
-    return sys_error("start socket: connect");
+  Result<Fd> socket = connect_in(state_directory, kStartSocket);
+  if (socket.ok()) return Channel(std::move(socket).value());
+  if (socket.error().sys_errno == ECONNREFUSED || socket.error().sys_errno == ENOENT) {
+    return make_error(Code::kWrongState,
+                      "cannot start a container that has already been started or has stopped");
   }
-  return Channel(std::move(socket));
+  return std::move(socket).error();
 }
 
 Status await_execution(const Channel& channel) {

@@ -78,6 +78,12 @@ Value write_controls(const policy::Controls& controls) {
   Value object = Value::object();
   for (const Switch& item : kSwitches) object.set(item.key, Value::boolean(controls.*item.member));
   object.set("seccompProfile", Value::string(controls.seccomp_profile));
+  Value violations = Value::object();
+  for (const std::string_view kind : policy::kViolationKinds) {
+    const auto answer = static_cast<size_t>(controls.violations.answer(kind));
+    if (answer != 0) violations.set(std::string(kind), Value::string(std::string(policy::kAnswers[answer])));
+  }
+  object.set("violations", std::move(violations));
   Value paths = Value::array();
   for (const policy::VolatilePath& path : controls.volatile_paths) paths.push(Value::string(path.path));
   object.set("volatilePaths", std::move(paths));
@@ -92,6 +98,12 @@ Result<policy::Controls> read_controls(const Value& document) {
   policy::Controls controls;
   for (const Switch& item : kSwitches) controls.*item.member = TRY(bool_of(*object, item.key));
   controls.seccomp_profile = TRY(text_of(*object, "seccompProfile"));
+  for (const auto& [kind, answer] : TRY(pairs_of(*object, "violations"))) {
+    const std::optional<size_t> index = policy::violation_kind(kind);
+    const std::optional<policy::Answer> known = policy::answer_from_name(answer);
+    if (!index || !known) return damaged("controls.violations");
+    controls.violations.set(*index, *known);
+  }
   const Value* paths = object->find("volatilePaths");
   if (paths == nullptr || !paths->is(Value::Kind::kArray)) return damaged("volatilePaths");
   for (const Value& path : paths->items()) {
@@ -156,6 +168,8 @@ Value write_state(const State& state) {
   document.set("phase", Value::string(std::string(status_name(state.phase))));
   document.set("initPid", Value::integer(state.init_pid));
   document.set("initStartTime", Value::unsigned_integer(state.init_start_time));
+  document.set("monitorPid", Value::integer(state.monitor.pid));
+  document.set("monitorStartTime", Value::unsigned_integer(state.monitor.start_time));
   document.set("cgroup", write_pairs(state.cgroup.directories));
   document.set("idBase", Value::unsigned_integer(state.id_base));
   document.set("idSize", Value::unsigned_integer(state.id_size));
@@ -189,6 +203,9 @@ Result<State> read_state(const Value& document) {
   const uint64_t pid = TRY(number_of(document, "initPid", kMaxPid));
   state.init_pid = static_cast<pid_t>(pid);
   state.init_start_time = TRY(number_of(document, "initStartTime", UINT64_MAX));
+  const uint64_t monitor = TRY(number_of(document, "monitorPid", kMaxPid));
+  state.monitor.pid = static_cast<pid_t>(monitor);
+  state.monitor.start_time = TRY(number_of(document, "monitorStartTime", UINT64_MAX));
   state.cgroup.directories = TRY(pairs_of(document, "cgroup"));
   const uint64_t base = TRY(number_of(document, "idBase", UINT32_MAX));
   state.id_base = static_cast<uint32_t>(base);

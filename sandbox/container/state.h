@@ -18,6 +18,12 @@
 
 namespace gabion::container {
 
+// A child of the runtime that made the container; see monitor.h.
+struct MonitorProcess {
+  pid_t pid = 0;            // 0: none
+  uint64_t start_time = 0;  // as State::init_start_time
+};
+
 struct State {
   std::string id;
   std::string oci_version;
@@ -29,6 +35,7 @@ struct State {
   ContainerStatus phase = ContainerStatus::kCreating;
   pid_t init_pid = 0;             // in the runtime's pid namespace; 0: none yet
   uint64_t init_start_time = 0;   // clock ticks since boot, /proc/PID/stat field 22: tells pid reuse
+  MonitorProcess monitor;         // pid 0: none
   kernel::CgroupLocation cgroup;  // empty: cgroups disabled
   uint32_t id_base = 0;           // first host id of the container's range; size 0: no user namespace
   uint32_t id_size = 0;

@@ -299,9 +299,32 @@ Status read_memory(const Value& value, std::string_view where, Policy& policy) {
   return ok_status();
 }
 
+Result<Answer> read_answer(const Value& value, std::string_view where) {
+  const std::string word = TRY(to_text(value, where));
+  const std::optional<Answer> answer = answer_from_name(word);
+  if (!answer) return invalid(where, "expected \"off\", \"log\", \"freeze\" or \"kill\"");
+  return *answer;
+}
+
+Status read_violations(const Value& value, std::string_view where, Policy& policy) {
+  TRY(expect(value, Value::Kind::kObject, where));
+  if (const Value* all = value.find("*")) {  // first, as in the rules
+    const Answer answer = TRY(read_answer(*all, at_key(where, "*")));
+    policy.violations.set_all(answer);
+  }
+  for (const auto& [name, item] : value.members()) {
+    if (name == "*") continue;
+    const std::optional<size_t> kind = violation_kind(name);
+    if (!kind) return unknown_word(where, "kind of violation", name, kViolationKinds);
+    const Answer answer = TRY(read_answer(item, at_key(where, name)));
+    policy.violations.set(*kind, answer);
+  }
+  return ok_status();
+}
+
 Status skip(const Value&, std::string_view, Policy&) { return ok_status(); }
 
-constexpr std::array<Field<Policy>, 29> kFields = {
+constexpr std::array<Field<Policy>, 30> kFields = {
     {{"name", skip},
      {"extends", skip},
      {"enforce", read_bool<&Policy::enforce, Policy>},
@@ -313,6 +336,7 @@ constexpr std::array<Field<Policy>, 29> kFields = {
      {"noMemfdExec", read_bool<&Policy::no_memfd_exec, Policy>},
      {"privateStdio", read_bool<&Policy::private_stdio, Policy>},
      {"seccompProfile", read_text<&Policy::seccomp_profile, Policy>},
+     {"violations", read_violations},
      {"joinNamespaces", read_joins},
      {"capabilities", read_capabilities<&Policy::capabilities, Policy>},
      {"volatilePaths", read_paths<&Policy::volatile_paths, Policy>},

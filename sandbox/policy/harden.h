@@ -37,6 +37,7 @@ struct Controls {
   bool unprivileged_ping = false;  // net.ipv4.ping_group_range = "0 <last id>" (NET_RAW was asked for)
   bool private_stdio = false;      // stdio pipes are given to the container's user
   std::string seccomp_profile;     // built-in profile stacked on the spec's filter; "" none
+  Violations violations;           // answers to calls the profile denies; any: a monitor listens
   std::vector<VolatilePath> volatile_paths;
   uint64_t volatile_bytes = 0;  // size of the one tmpfs behind them all
   uint64_t tmpfs_bytes = 0;     // ceiling for a tmpfs mount that names no size; 0 none

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "policy/rule.h"
+#include "policy/violations.h"
 
 namespace gabion::policy {
 
@@ -90,6 +91,7 @@ struct Policy {
   bool no_memfd_exec = false;
   bool private_stdio = false;
   std::string seccomp_profile;  // built-in filter stacked on the spec's; "" none
+  Violations violations;        // what follows on calls that the built-in filter denies
 
   std::vector<std::string> join_namespaces;  // types that may be joined by path: "network", "ipc", ...
   bool host_network = false;                 // an exception grants it

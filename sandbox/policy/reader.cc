@@ -50,6 +50,11 @@ Result<Policy> parse(std::string_view text, std::string_view name, Source source
   Policy policy = TRY(inherited(document, where));
   const std::string base_sha256 = policy.sha256;
   TRY(read_fields(document, where, policy));
+  if (policy.violations.any() && policy.seccomp_profile.empty()) {
+    return invalid(
+        at_key(where, "violations"),
+        "without a seccompProfile nothing is denied that could be answered: set one, or {\"*\": \"off\"}");
+  }
   if (const json::Value* own = document.find("name")) policy.name = TRY(to_text(*own, at_key(where, "name")));
   // A hash of hashes: the tier's text decides as much as the file's.
   policy.sha256 = base_sha256.empty() ? sha256_hex(text) : sha256_hex(concat({base_sha256, "\n", text}));

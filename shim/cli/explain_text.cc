@@ -92,6 +92,17 @@ std::string counts(const std::vector<policy::Decision>& decisions) {
 }
 
 // Controls that config.json has no words for, as sentences.
+// " mounts kill, tracing log": what is not answered is left out.
+std::string answers_text(const policy::Violations& violations) {
+  std::string text;
+  for (const std::string_view kind : policy::kViolationKinds) {
+    const policy::Answer answer = violations.answer(kind);
+    if (answer == policy::Answer::kOff) continue;
+    text += concat({text.empty() ? " " : ", ", kind, " ", policy::kAnswers[static_cast<size_t>(answer)]});
+  }
+  return text;
+}
+
 std::vector<std::string> control_lines(const policy::Controls& controls) {
   std::vector<std::string> lines;
   const auto add = [&lines](bool on, const char* line) {
@@ -108,6 +119,9 @@ std::vector<std::string> control_lines(const policy::Controls& controls) {
   if (!controls.seccomp_profile.empty()) {
     lines.push_back(
         concat({"system call filter \"", controls.seccomp_profile, "\" on top of the spec's own"}));
+  }
+  if (const std::string answers = answers_text(controls.violations); !answers.empty()) {
+    lines.push_back(concat({"a monitor hears what the filter denies:", answers}));
   }
   if (!controls.volatile_paths.empty()) {
     std::string line = "writable, emptied at exit, nothing executable:";
@@ -128,6 +142,12 @@ json::Value controls_document(const policy::Controls& controls) {
   document.set("unprivilegedPing", json::Value::boolean(controls.unprivileged_ping));
   document.set("privateStdio", json::Value::boolean(controls.private_stdio));
   document.set("seccompProfile", json::Value::string(controls.seccomp_profile));
+  json::Value violations = json::Value::object();
+  for (const std::string_view kind : policy::kViolationKinds) {
+    const auto answer = static_cast<size_t>(controls.violations.answer(kind));
+    violations.set(std::string(kind), json::Value::string(std::string(policy::kAnswers[answer])));
+  }
+  document.set("violations", std::move(violations));
   json::Value paths = json::Value::array();
   for (const policy::VolatilePath& path : controls.volatile_paths) paths.push(json::Value::string(path.path));
   document.set("volatilePaths", std::move(paths));

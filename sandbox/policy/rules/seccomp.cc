@@ -83,6 +83,7 @@ void judge_trace(oci::Seccomp& filter, Recorder& log) {
 
 void judge_seccomp(const Policy& policy, const HostFacts& facts, Draft& draft, Recorder& log) {
   draft.controls.seccomp_profile = policy.seccomp_profile;
+  draft.controls.violations = policy.violations;
   if (!draft.spec.linux_.seccomp) return;
   oci::Seccomp& filter = *draft.spec.linux_.seccomp;
   judge_architectures(facts, filter, log);

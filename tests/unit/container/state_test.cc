@@ -24,6 +24,9 @@ State full_state() {
   state.controls.core_dumps_off = true;
   state.controls.private_stdio = true;
   state.controls.seccomp_profile = "restricted";
+  state.controls.violations.set(0, policy::Answer::kKill);
+  state.controls.violations.set(3, policy::Answer::kLog);
+  state.monitor = {4243, 98765};
   state.controls.volatile_paths = {{"/tmp"}, {"/var"}};
   state.controls.volatile_bytes = 1ULL << 40;
   state.controls.tmpfs_bytes = 7;
@@ -47,6 +50,8 @@ TEST(State, SurvivesWritingAndReading) {
   EXPECT_EQ(back->phase, state.phase);
   EXPECT_EQ(back->init_pid, state.init_pid);
   EXPECT_EQ(back->init_start_time, state.init_start_time);
+  EXPECT_EQ(back->monitor.pid, state.monitor.pid);
+  EXPECT_EQ(back->monitor.start_time, state.monitor.start_time);
   EXPECT_EQ(back->cgroup.directories, state.cgroup.directories);
   EXPECT_EQ(back->id_base, state.id_base);
   EXPECT_EQ(back->id_size, state.id_size);

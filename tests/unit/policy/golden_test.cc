@@ -29,7 +29,13 @@ std::string print_controls(const Controls& controls) {
   for (const auto& [name, set] : flags) {
     if (set) text += std::string(" ") + name;
   }
-  text += "\nseccomp profile: " + controls.seccomp_profile + "\nvolatile:";
+  text += "\nseccomp profile: " + controls.seccomp_profile;
+  for (const std::string_view kind : kViolationKinds) {
+    const Answer answer = controls.violations.answer(kind);
+    if (answer == Answer::kOff) continue;
+    text += "\nviolation of " + std::string(kind) + ": " + std::string(kAnswers[static_cast<size_t>(answer)]);
+  }
+  text += "\nvolatile:";
   for (const VolatilePath& path : controls.volatile_paths) text += " " + path.path;
   return text + "\nvolatile bytes: " + std::to_string(controls.volatile_bytes) +
          "\ntmpfs bytes: " + std::to_string(controls.tmpfs_bytes) + "\n\n";

@@ -35,6 +35,31 @@ TEST(Reader, EveryTierParsesAndIsItself) {
   EXPECT_NE(none.error().message().find("restricted"), std::string::npos);
 }
 
+TEST(Reader, Violations) {
+  const Result<Policy> policy = parse_policy(
+      R"({"extends": "restricted", "violations": {"mounts": "kill", "*": "log", "host": "off"}})", "p");
+  ASSERT_TRUE(policy.ok()) << policy.error().message();
+  EXPECT_EQ(policy->violations.answer("mounts"), Answer::kKill);
+  EXPECT_EQ(policy->violations.answer("bpf"), Answer::kLog);
+  EXPECT_EQ(policy->violations.answer("host"), Answer::kOff);
+  EXPECT_EQ(policy->violations.answer("no such kind"), Answer::kOff);
+  EXPECT_FALSE(builtin_policy("restricted")->violations.any());
+  EXPECT_EQ(builtin_policy("maximum")->violations.answer("tracing"), Answer::kLog);
+  // A tier's answers stay where a file names others.
+  EXPECT_EQ(parse_policy(R"({"extends": "maximum", "violations": {"keys": "freeze"}})", "p")
+                ->violations.answer("tracing"),
+            Answer::kLog);
+  EXPECT_NE(error_of(R"({"extends": "restricted", "violations": {"mount": "log"}})").find("mounts"),
+            std::string::npos);
+  EXPECT_NE(error_of(R"({"extends": "restricted", "violations": {"mounts": "stop"}})").find("freeze"),
+            std::string::npos);
+  EXPECT_NE(error_of(R"({"extends": "restricted", "violations": true})").find("violations"),
+            std::string::npos);
+  EXPECT_NE(error_of(R"({"extends": "restricted", "seccompProfile": "", "violations": {"*": "log"}})")
+                .find("seccompProfile"),
+            std::string::npos);
+}
+
 TEST(Reader, TiersGetStricterNeverLooser) {
   const Policy restricted = *builtin_policy("restricted");
   const Policy maximum = *builtin_policy("maximum");

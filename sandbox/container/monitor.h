@@ -1,0 +1,52 @@
+// The monitor: a process beside a container whose policy answers violations. It listens to the container's
+// filters (kernel/seccomp_watch.h), denies every call it hears of, writes it to the audit log, and freezes or
+// kills the container where the policy says so. A call that is allowed never comes here and costs nothing.
+//
+// It needs nothing of the container and gives it nothing: should it die, the calls fail with ENOSYS instead
+// (seccomp_unotify(2)), and only the evidence is lost.
+//
+//     runtime                            container's process            monitor
+//       │ monitor_ends()                   │                              │
+//       │ spawn() ────────────────────────▶│ mounts ...                   │
+//       │ start_monitor() ─────────────────┼─────────────────────────────▶│ "monitor.start" in the log
+//       │                                  │ filters, listener ──────────▶│
+//       │                                  │ ◀─────────────────────── ack │ listens
+//       │                                  │ execve(2)                    │
+//     exec: connect_monitor() ───────▶ the same for its own filters ─────▶│
+//
+// It ends by itself: when the container's first process has ended and nobody has a filter of its any more.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <string>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "container/container.h"
+#include "container/state.h"
+
+namespace gabion::container {
+
+// Before the container's process is made, which inherits `container`.
+struct MonitorEnds {
+  Fd container;  // what ProcessPlan::monitor is
+  Fd monitor;
+  Fd listening;  // monitor.sock in the state directory, for exec
+};
+Result<MonitorEnds> monitor_ends(const std::string& state_directory);
+
+// A child of the caller. `init_pidfd`: of the container's first process.
+Result<MonitorProcess> start_monitor(const Host& host, const State& state, MonitorEnds ends, int init_pidfd);
+
+// For exec: the process's own ProcessPlan::monitor.
+Result<Fd> connect_monitor(const std::string& state_directory);
+
+// In the process whose filter it is: sends `listener` and waits until the monitor has it, 10 s at most.
+Status hand_over(int monitor, int listener);
+
+// After the container's processes: waits a little for its last lines, then ends it.
+void end_monitor(const MonitorProcess& monitor);
+
+}  // namespace gabion::container

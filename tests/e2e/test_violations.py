@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import time
 
 from runtime import Case, only_gabion, wait_until
 
@@ -97,7 +96,7 @@ class Violations(Case):
 
     def test_what_is_allowed_is_no_event(self):
         done = self.script("echo x > /tmp/x; cat /tmp/x; ls / > /dev/null; ip link > /dev/null; nc -l -p 80 & "
-                           "usleep 200000; echo sent | nc 127.0.0.1 80; wait", edit=docker_like)
+                           "until echo sent | nc 127.0.0.1 80 2> /dev/null; do usleep 10000; done; wait", edit=docker_like)
         self.assertEqual(done.lines, ["x", "sent"])
         self.assertEqual(self.violations(), [])
 
@@ -208,8 +207,9 @@ class Monitor(Case):
 
     def test_start_is_refused_when_it_is_killed(self):
         name = self.created()
-        os.kill(self.monitor(name), signal.SIGKILL)
-        time.sleep(0.05)
+        pid = self.monitor(name)
+        os.kill(pid, signal.SIGKILL)
+        self.assertTrue(wait_until(lambda: self.ended(pid)))
         self.refused(self.gabion("start", name, check=False), "violations", "monitor")
         self.wait_status(name, "stopped")
 

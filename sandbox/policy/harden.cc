@@ -60,22 +60,11 @@ void judge_exec(const Policy& policy, const oci::Process& running, oci::Process&
   judge_process(process, "process", log);
 }
 
-// The policy with the exceptions of a container, and what says so.
-class Effective {
- public:
-  Effective(const Policy& base, const std::vector<const Exception*>& exceptions) : policy_(&base) {
-    if (exceptions.empty()) return;
-    excepted_ = with_exceptions(base, exceptions);
-    policy_ = &*excepted_;
-  }
-  Effective(const Effective&) = delete;
-  Effective& operator=(const Effective&) = delete;
-  [[nodiscard]] const Policy& policy() const { return *policy_; }
-
- private:
-  const Policy* policy_;
-  std::optional<Policy> excepted_;
-};
+// The policy with the exceptions of a container; `copy` holds it where there are any.
+const Policy& with_those(const Policy& base, const std::vector<const Exception*>& exceptions,
+                         std::optional<Policy>& copy) {
+  return exceptions.empty() ? base : copy.emplace(with_exceptions(base, exceptions));
+}
 
 void record_exceptions(const std::vector<const Exception*>& exceptions, Recorder& log) {
   for (const Exception* exception : exceptions)
@@ -94,11 +83,12 @@ class Hardener {
       return hardened;
     }
     const std::vector<const Exception*> matching = matching_exceptions(base, facts, spec);
-    const Effective effective(base, matching);
-    Recorder log(effective.policy());
+    std::optional<Policy> copy;
+    const Policy& policy = with_those(base, matching, copy);
+    Recorder log(policy);
     record_exceptions(matching, log);
     Draft draft{spec, {}};
-    judge_everything(effective.policy(), facts, spec, draft, log);
+    judge_everything(policy, facts, spec, draft, log);
     for (const Exception* exception : matching) draft.controls.exceptions.push_back(exception->name);
     if (log.refused()) return Refusal{log.take()};
     hardened.spec_ = std::move(draft.spec);
@@ -114,10 +104,11 @@ class Hardener {
     hardened.process_ = process;
     if (!base.enforce) return hardened;
     const std::vector<const Exception*> granted = named_exceptions(base, exceptions);
-    const Effective effective(base, granted);
-    Recorder log(effective.policy());
+    std::optional<Policy> copy;
+    const Policy& policy = with_those(base, granted, copy);
+    Recorder log(policy);
     record_exceptions(granted, log);
-    judge_exec(effective.policy(), running, hardened.process_, log);
+    judge_exec(policy, running, hardened.process_, log);
     if (log.refused()) return Refusal{log.take()};
     hardened.decisions_ = log.take();
     return hardened;
@@ -131,11 +122,12 @@ class Hardener {
     hardened.resources_ = resources;
     if (!base.enforce) return hardened;
     const std::vector<const Exception*> granted = named_exceptions(base, exceptions);
-    const Effective effective(base, granted);
-    Recorder log(effective.policy());
+    std::optional<Policy> copy;
+    const Policy& policy = with_those(base, granted, copy);
+    Recorder log(policy);
     record_exceptions(granted, log);
     hold_to_device_rules(running.devices, hardened.resources_.devices, "linux.resources.devices", log);
-    judge_limits(effective.policy(), facts, LimitsOf::kUpdate, hardened.resources_, "linux.resources", log);
+    judge_limits(policy, facts, LimitsOf::kUpdate, hardened.resources_, "linux.resources", log);
     if (log.refused()) return Refusal{log.take()};
     hardened.decisions_ = log.take();
     return hardened;

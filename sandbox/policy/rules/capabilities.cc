@@ -75,10 +75,11 @@ bool was_asked_for(const oci::Spec& spec, std::string_view name) {
 void judge_capability_sets(const Names& ceiling, std::string_view ceiling_name, oci::Process& process,
                            const std::string& path, Recorder& log) {
   if (!process.capabilities) {
-    // Runtimes leave the caller's own sets, which are root's, where the object is absent.
+    // runc leaves the caller's own sets, which are root's, where the object is absent. gabion gives none
+    // (container/plan_process), but what a hardened configuration means must not hang on who reads it.
     if (log.rewrites(
             Rule::kCapabilitiesExplicit,
-            {path, "", "empty sets", "without this object the process keeps the runtime's capabilities",
+            {path, "", "empty sets", "other runtimes leave a process root's own capabilities without it",
              "list the sets, or write empty ones"})) {
       process.capabilities.emplace();
     }
@@ -94,17 +95,9 @@ void judge_capability_sets(const Names& ceiling, std::string_view ceiling_name, 
 
 void hold_to_capabilities(const oci::Process& running, oci::Process& process, const std::string& path,
                           Recorder& log) {
-  if (!running.capabilities) return;
-  if (!process.capabilities) {
-    log.tightens(Rule::kCapabilitiesExplicit,
-                 {path, "", "empty sets",
-                  "without this object the process keeps the runtime's capabilities, not the container's",
-                  "list the sets, or write empty ones"});
-    process.capabilities.emplace();
-    return;
-  }
+  if (!process.capabilities) return;  // judged below: it gives none
   // The bounding set is the widest a container has; exceptions it was created with are in it.
-  const Names& own = running.capabilities->bounding;
+  const Names own = running.capabilities ? running.capabilities->bounding : Names();
   oci::Capabilities& sets = *process.capabilities;
   hold(sets.bounding, own, path + ".bounding", log);
   hold(sets.effective, own, path + ".effective", log);

@@ -14,8 +14,10 @@ const std::vector<ExecRow> kExecRows = {
      }},
     {"exec_capabilities_of_the_container", Rule::kCapabilitiesCeiling,
      [](Process& asked, Process& running, Policy&) {
-       asked.capabilities->bounding = {"CAP_KILL", "CAP_NET_ADMIN"};
-       running.capabilities->bounding = {"CAP_KILL", "CAP_NET_ADMIN"};  // the policy gave it then
+       for (Process* process : {&asked, &running}) {  // the policy gave it then
+         process->capabilities->bounding = process->capabilities->effective =
+             process->capabilities->permitted = {"CAP_KILL", "CAP_NET_ADMIN"};
+       }
      }},
     {"exec_inheritable", Rule::kCapabilitiesInheritable,
      [](Process& asked, Process&, Policy&) { asked.capabilities->inheritable = {"CAP_KILL"}; }},

@@ -53,6 +53,12 @@ const std::vector<Row> kNodeRows = {
        spec.linux_.sysctl = {{"kernel.core_pattern", "core"}};
      },
      [](const Spec& spec) { return !spec.linux_.sysctl.empty(); }},
+    {"unlisted_sysctl", Rule::kSysctlName,
+     [](Spec& spec, HostFacts&) {
+       spec.linux_.sysctl = {{"net.ipv4.ip_default_ttl", "77"}};
+     },
+     [](const Spec& spec) { return !spec.linux_.sysctl.empty(); }, true,
+     [](Policy& policy) { policy.sysctls.clear(); }},
     {"sysctl_path", Rule::kSysctlName,
      [](Spec& spec, HostFacts&) {
        spec.linux_.sysctl = {{"net/../kernel/x", "1"}};

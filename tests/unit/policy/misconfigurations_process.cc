@@ -107,6 +107,15 @@ const std::vector<Row> kProcessRows = {
     {"realtime", Rule::kProcessRealtime,
      [](Spec& spec, HostFacts&) { spec.process->scheduler.emplace().policy = "SCHED_RR"; },
      [](const Spec& spec) { return spec.process->scheduler.has_value(); }},
+    {"nice", Rule::kProcessRealtime,
+     [](Spec& spec, HostFacts&) {
+       spec.process->scheduler.emplace().policy = "SCHED_OTHER";
+       spec.process->scheduler->nice = -5;
+     },
+     [](const Spec& spec) { return spec.process->scheduler->nice == -5; }},
+    {"realtime_io", Rule::kProcessRealtime,
+     [](Spec& spec, HostFacts&) { spec.process->io_priority.emplace().class_name = "IOPRIO_CLASS_RT"; },
+     [](const Spec& spec) { return spec.process->io_priority.has_value(); }},
     {"personality", Rule::kProcessPersonality,
      [](Spec& spec, HostFacts&) {
        spec.linux_.personality = oci::Personality{"LINUX", {"ADDR_NO_RANDOMIZE"}};

@@ -20,7 +20,7 @@ import unittest
 import xml.etree.ElementTree
 
 SOURCE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-SUITES = ("e2e", "faults", "engines", "escapes", "vm")
+SUITES = ("e2e", "faults", "engines", "escapes", "misconfigurations", "vm")
 
 
 class Tally:

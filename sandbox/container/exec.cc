@@ -167,8 +167,8 @@ Result<int> exec(const Host& host, const ExecOptions& options) {
 
   audit::Record record = audit_record(host, "exec.start", live.state);
   record.argv = options.process.args;
-  auto verdict =
-      policy::harden_process(options.process, running.process.value_or(oci::Process{}), *host.policy);
+  auto verdict = policy::harden_process(options.process, running.process.value_or(oci::Process{}),
+                                        *host.policy, live.state.controls.exceptions);
   if (const auto* refusal = std::get_if<policy::Refusal>(&verdict)) {
     return refuse(host, std::move(record), refusal->decisions);
   }

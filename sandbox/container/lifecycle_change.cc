@@ -58,7 +58,10 @@ Status update(const Host& host, const std::string& id, const oci::Resources& res
   TRY(require_cgroup(live.state, "update"));
 
   audit::Record record = audit_record(host, "container.update", live.state);
-  const auto verdict = policy::harden_resources(resources, *host.policy, survey_host(host.root));
+  oci::Spec spec = TRY(config(host, id));
+  const oci::Resources running = spec.linux_.resources.value_or(oci::Resources());
+  const auto verdict = policy::harden_resources(resources, running, *host.policy,
+                                                live.state.controls.exceptions, survey_host(host.root));
   if (const auto* refusal = std::get_if<policy::Refusal>(&verdict)) {
     return refuse(host, std::move(record), refusal->decisions);
   }
@@ -67,13 +70,11 @@ Status update(const Host& host, const std::string& id, const oci::Resources& res
   record.detail = json::write(oci::write_resources(hardened.resources()));
   TRY(append_audit(host, record));
 
-  // CRI sends the whole of linux.resources back, devices included, to change one number. Device
-  // rules are made once, at creation, as in runc.
+  // Also under a policy that enforces nothing.
   oci::Resources change = hardened.resources();
   change.devices.clear();
   TRY(with_outcome(host, record, kernel::Cgroup::open(live.state.cgroup).apply(cgroup_limits(change))));
-  oci::Spec spec = TRY(config(host, id));
-  spec.linux_.resources = merge_resources(spec.linux_.resources.value_or(oci::Resources()), change);
+  spec.linux_.resources = merge_resources(running, change);
   return store.write_entry(id, "config.json", json::write(oci::write_spec(spec)));
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/path.h"
 #include "base/text.h"
 #include "container/plan_parts.h"
 
@@ -37,6 +38,8 @@ Status check_namespaced(const std::string& path, const oci::Spec& spec, const Su
   static constexpr std::array<std::string_view, 8> kIpc = {
       "kernel/msgmax", "kernel/msgmnb", "kernel/msgmni", "kernel/sem",
       "kernel/shmall", "kernel/shmmax", "kernel/shmmni", "kernel/shm_rmid_forced"};
+  // "net/../kernel/core_pattern" begins like a network's and is the host's.
+  if (clean_path("/" + path) != "/" + path) return refused(path, "is not a plain name");
   if (std::find(kIpc.begin(), kIpc.end(), path) != kIpc.end() || path.starts_with("fs/mqueue/")) {
     if (is_own(find_namespace(spec, oci::NamespaceType::kIpc), survey)) return ok_status();
     return refused(path, "is not allowed in the hosts ipc namespace");

@@ -89,6 +89,9 @@ Value write_controls(const policy::Controls& controls) {
   object.set("volatilePaths", std::move(paths));
   object.set("volatileBytes", Value::unsigned_integer(controls.volatile_bytes));
   object.set("tmpfsBytes", Value::unsigned_integer(controls.tmpfs_bytes));
+  Value exceptions = Value::array();
+  for (const std::string& name : controls.exceptions) exceptions.push(Value::string(name));
+  object.set("exceptions", std::move(exceptions));
   return object;
 }
 
@@ -112,6 +115,12 @@ Result<policy::Controls> read_controls(const Value& document) {
   }
   controls.volatile_bytes = TRY(number_of(*object, "volatileBytes", UINT64_MAX));
   controls.tmpfs_bytes = TRY(number_of(*object, "tmpfsBytes", UINT64_MAX));
+  const Value* exceptions = object->find("exceptions");
+  if (exceptions == nullptr || !exceptions->is(Value::Kind::kArray)) return damaged("exceptions");
+  for (const Value& name : exceptions->items()) {
+    if (!name.is(Value::Kind::kString)) return damaged("exceptions");
+    controls.exceptions.push_back(name.text());
+  }
   return controls;
 }
 

@@ -1,5 +1,6 @@
 #include "policy/exceptions.h"
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 
@@ -47,6 +48,14 @@ std::vector<const Exception*> matching_exceptions(const Policy& policy, const Ho
     }
   }
   return matching;
+}
+
+std::vector<const Exception*> named_exceptions(const Policy& policy, const std::vector<std::string>& names) {
+  std::vector<const Exception*> found;
+  for (const Exception& exception : policy.exceptions) {
+    if (std::find(names.begin(), names.end(), exception.name) != names.end()) found.push_back(&exception);
+  }
+  return found;
 }
 
 Policy with_exceptions(const Policy& policy, const std::vector<const Exception*>& matching) {

@@ -13,6 +13,10 @@ namespace gabion::policy {
 std::vector<const Exception*> matching_exceptions(const Policy& policy, const HostFacts& facts,
                                                   const oci::Spec& spec);
 
+// Those of these names. Which exceptions a container matches is decided when it is created; what they
+// grant is said by the policy of the day, and one that was taken out of it grants nothing.
+std::vector<const Exception*> named_exceptions(const Policy& policy, const std::vector<std::string>& names);
+
 // The policy with them applied.
 Policy with_exceptions(const Policy& policy, const std::vector<const Exception*>& matching);
 

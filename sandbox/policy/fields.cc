@@ -273,6 +273,10 @@ Status read_exceptions(const Value& value, std::string_view where, Policy& polic
     if (exception.reason.empty())
       return invalid(place, "\"reason\" is missing: say why, for whoever reviews it");
     if (exception.match == ExceptionMatch{}) return invalid(place, "\"match\" is missing");
+    for (const Exception& other : exceptions) {  // a container remembers its exceptions by name
+      if (other.name == exception.name)
+        return invalid(place, concat({"there is another exception \"", exception.name, "\""}));
+    }
     exceptions.push_back(std::move(exception));
   }
   policy.exceptions = std::move(exceptions);

@@ -1,6 +1,5 @@
 #include "policy/harden.h"
 
-#include <algorithm>
 #include <optional>
 
 #include "policy/exceptions.h"
@@ -34,28 +33,13 @@ void judge_everything(const Policy& policy, const HostFacts& facts, const oci::S
   draft.controls.private_stdio = policy.private_stdio;
 }
 
-// What exec may hold at most: the tier's ceiling and what exceptions add to it, within the
-// container's own bounding set. Which exception let the container have more was decided when it was
-// created; its bounding set is the record of that.
-std::vector<std::string> exec_ceiling(const Policy& policy, const oci::Process& running) {
-  std::vector<std::string> ceiling = policy.capabilities;
-  for (const Exception& exception : policy.exceptions) {
-    ceiling.insert(ceiling.end(), exception.capabilities.begin(), exception.capabilities.end());
-  }
-  if (!running.capabilities) return ceiling;
-  const std::vector<std::string>& own = running.capabilities->bounding;
-  std::erase_if(
-      ceiling, [&](const std::string& name) { return std::find(own.begin(), own.end(), name) == own.end(); });
-  return ceiling;
-}
-
-void keep_label(std::string& label, const std::string& running, const std::string& path, Recorder& log) {
+// A second process has the container's label, whatever the mode: the label is what holds the container.
+void hold_to_label(std::string& label, const std::string& running, const std::string& path, Recorder& log) {
   if (running.empty() || label == running) return;
-  if (log.rewrites(Rule::kProcessLabel,
-                   {path, label, running, "a second process must not escape the container's label",
-                    "leave the label out"})) {
-    label = running;
-  }
+  log.tightens(Rule::kProcessLabel,
+               {path, label, running, "a second process must not escape the container's label",
+                "leave the label out"});
+  label = running;
 }
 
 void judge_exec(const Policy& policy, const oci::Process& running, oci::Process& process, Recorder& log) {
@@ -64,16 +48,27 @@ void judge_exec(const Policy& policy, const oci::Process& running, oci::Process&
                                      "the policy runs nothing but the image's own process",
                                      "debug a copy under a policy with \"exec\": true"});
   }
-  judge_capability_sets(exec_ceiling(policy, running), "the container's own set and the policy's ceiling",
-                        process, "process.capabilities", log);
+  hold_to_capabilities(running, process, "process.capabilities", log);
+  judge_capability_sets(policy.capabilities, "the policy's ceiling", process, "process.capabilities", log);
   if (running.no_new_privileges && !process.no_new_privileges) {
-    log.pins(Rule::kProcessNoNewPrivileges, "process.noNewPrivileges", "false", "true",
-             "as the container has it");
+    log.tightens(Rule::kProcessNoNewPrivileges,
+                 {"process.noNewPrivileges", "false", "true", "as the container has it", "set it"});
     process.no_new_privileges = true;
   }
-  keep_label(process.apparmor_profile, running.apparmor_profile, "process.apparmorProfile", log);
-  keep_label(process.selinux_label, running.selinux_label, "process.selinuxLabel", log);
+  hold_to_label(process.apparmor_profile, running.apparmor_profile, "process.apparmorProfile", log);
+  hold_to_label(process.selinux_label, running.selinux_label, "process.selinuxLabel", log);
   judge_process(process, "process", log);
+}
+
+// The policy with the exceptions of a container; `copy` holds it where there are any.
+const Policy& with_those(const Policy& base, const std::vector<const Exception*>& exceptions,
+                         std::optional<Policy>& copy) {
+  return exceptions.empty() ? base : copy.emplace(with_exceptions(base, exceptions));
+}
+
+void record_exceptions(const std::vector<const Exception*>& exceptions, Recorder& log) {
+  for (const Exception* exception : exceptions)
+    log.keeps(Rule::kException, "", exception->name, exception->reason);
 }
 
 }  // namespace
@@ -88,15 +83,13 @@ class Hardener {
       return hardened;
     }
     const std::vector<const Exception*> matching = matching_exceptions(base, facts, spec);
-    const std::optional<Policy> excepted =
-        matching.empty() ? std::nullopt : std::optional<Policy>(with_exceptions(base, matching));
-    const Policy& policy = excepted ? *excepted : base;
+    std::optional<Policy> copy;
+    const Policy& policy = with_those(base, matching, copy);
     Recorder log(policy);
-    for (const Exception* exception : matching) {
-      log.keeps(Rule::kException, "", exception->name, exception->reason);
-    }
+    record_exceptions(matching, log);
     Draft draft{spec, {}};
     judge_everything(policy, facts, spec, draft, log);
+    for (const Exception* exception : matching) draft.controls.exceptions.push_back(exception->name);
     if (log.refused()) return Refusal{log.take()};
     hardened.spec_ = std::move(draft.spec);
     hardened.controls_ = std::move(draft.controls);
@@ -105,11 +98,16 @@ class Hardener {
   }
 
   static std::variant<HardenedProcess, Refusal> process(const oci::Process& process,
-                                                        const oci::Process& running, const Policy& policy) {
+                                                        const oci::Process& running, const Policy& base,
+                                                        const std::vector<std::string>& exceptions) {
     HardenedProcess hardened;
     hardened.process_ = process;
-    if (!policy.enforce) return hardened;
+    if (!base.enforce) return hardened;
+    const std::vector<const Exception*> granted = named_exceptions(base, exceptions);
+    std::optional<Policy> copy;
+    const Policy& policy = with_those(base, granted, copy);
     Recorder log(policy);
+    record_exceptions(granted, log);
     judge_exec(policy, running, hardened.process_, log);
     if (log.refused()) return Refusal{log.take()};
     hardened.decisions_ = log.take();
@@ -117,15 +115,18 @@ class Hardener {
   }
 
   static std::variant<HardenedResources, Refusal> resources(const oci::Resources& resources,
-                                                            const Policy& policy, const HostFacts& facts) {
+                                                            const oci::Resources& running, const Policy& base,
+                                                            const std::vector<std::string>& exceptions,
+                                                            const HostFacts& facts) {
     HardenedResources hardened;
     hardened.resources_ = resources;
-    if (!policy.enforce) return hardened;
+    if (!base.enforce) return hardened;
+    const std::vector<const Exception*> granted = named_exceptions(base, exceptions);
+    std::optional<Policy> copy;
+    const Policy& policy = with_those(base, granted, copy);
     Recorder log(policy);
-    // An update without device rules leaves the container's alone.
-    if (!resources.devices.empty()) {
-      judge_device_rules(policy, hardened.resources_.devices, {}, "linux.resources.devices", log);
-    }
+    record_exceptions(granted, log);
+    hold_to_device_rules(running.devices, hardened.resources_.devices, "linux.resources.devices", log);
     judge_limits(policy, facts, LimitsOf::kUpdate, hardened.resources_, "linux.resources", log);
     if (log.refused()) return Refusal{log.take()};
     hardened.decisions_ = log.take();
@@ -139,13 +140,16 @@ std::variant<HardenedSpec, Refusal> harden(const oci::Spec& spec, const Policy& 
 }
 
 std::variant<HardenedProcess, Refusal> harden_process(const oci::Process& process,
-                                                      const oci::Process& running, const Policy& policy) {
-  return Hardener::process(process, running, policy);
+                                                      const oci::Process& running, const Policy& policy,
+                                                      const std::vector<std::string>& exceptions) {
+  return Hardener::process(process, running, policy, exceptions);
 }
 
 std::variant<HardenedResources, Refusal> harden_resources(const oci::Resources& resources,
-                                                          const Policy& policy, const HostFacts& facts) {
-  return Hardener::resources(resources, policy, facts);
+                                                          const oci::Resources& running, const Policy& policy,
+                                                          const std::vector<std::string>& exceptions,
+                                                          const HostFacts& facts) {
+  return Hardener::resources(resources, running, policy, exceptions, facts);
 }
 
 }  // namespace gabion::policy

@@ -41,6 +41,8 @@ struct Controls {
   std::vector<VolatilePath> volatile_paths;
   uint64_t volatile_bytes = 0;  // size of the one tmpfs behind them all
   uint64_t tmpfs_bytes = 0;     // ceiling for a tmpfs mount that names no size; 0 none
+  // Names of the policy's exceptions that matched: exec and update are judged with them, too.
+  std::vector<std::string> exceptions;
   bool operator==(const Controls&) const = default;
 };
 
@@ -77,10 +79,12 @@ class HardenedProcess {
   oci::Process process_;
   std::vector<Decision> decisions_;
 };
-// `running` is the container's own hardened process: exec gets no capability its policy tier would
-// not give, and no_new_privs and the LSM label are never weaker than the container's.
+// `running` is the container's own hardened process: in no mode has an exec a capability the container has
+// not, and no_new_privs and the LSM label are never weaker than the container's. `exceptions` are those of
+// the container's Controls.
 std::variant<HardenedProcess, Refusal> harden_process(const oci::Process& process,
-                                                      const oci::Process& running, const Policy& policy);
+                                                      const oci::Process& running, const Policy& policy,
+                                                      const std::vector<std::string>& exceptions);
 
 class HardenedResources {
  public:
@@ -93,7 +97,11 @@ class HardenedResources {
   oci::Resources resources_;
   std::vector<Decision> decisions_;
 };
+// `running` are the container's own hardened resources: what an update does not name stays, and device
+// rules always stay.
 std::variant<HardenedResources, Refusal> harden_resources(const oci::Resources& resources,
-                                                          const Policy& policy, const HostFacts& facts);
+                                                          const oci::Resources& running, const Policy& policy,
+                                                          const std::vector<std::string>& exceptions,
+                                                          const HostFacts& facts);
 
 }  // namespace gabion::policy

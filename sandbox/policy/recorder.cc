@@ -29,6 +29,15 @@ void Recorder::objects(Rule rule, Finding finding) {
   }
 }
 
+void Recorder::tightens(Rule rule, Finding finding) {
+  if (policy_.mode(rule) == Mode::kRefuse) {
+    record(rule, Outcome::kRefused, std::move(finding));
+  } else {
+    const Outcome outcome = finding.after.empty() ? Outcome::kDropped : Outcome::kTightened;
+    record(rule, outcome, std::move(finding));
+  }
+}
+
 void Recorder::keeps(Rule rule, std::string path, std::string value, std::string reason) {
   std::string after = value;
   record(rule, Outcome::kKept, {std::move(path), std::move(value), std::move(after), std::move(reason), ""});

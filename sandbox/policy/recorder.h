@@ -31,6 +31,10 @@ class Recorder {
   void objects(Rule rule, Finding finding);
   // Refused whatever the mode: the facts to judge by are missing.
   void refuses(Rule rule, Finding finding) { record(rule, Outcome::kRefused, std::move(finding)); }
+  // For what the container itself does not have: no mode gives it to a second process, or by an update.
+  // Refused when the mode is "refuse"; otherwise the caller makes the change, under "warn" too. (Refused,
+  // it makes it as well: one mistake, one objection.)
+  void tightens(Rule rule, Finding finding);
   // Replaced by the very thing that was judged, in every mode.
   void pins(Rule rule, std::string path, std::string before, std::string after, std::string reason) {
     record(rule, Outcome::kTightened,

@@ -6,6 +6,7 @@
 //   probe sleep-term      ends with 42 on SIGTERM; prints "ready" first
 //   probe fork N          forks N sleeping children, prints how many succeeded
 //   probe eat MIB         touches that much memory
+//   probe io-priority     class and level of ioprio_get(2)
 //   probe signals         ignored and blocked signals of the process at its start
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -237,6 +238,11 @@ int main(int argc, char** argv) {
     if (memory == MAP_FAILED) return 3;
     memset(memory, 1, size);
     puts("ate");
+    return 0;
+  }
+  if (!strcmp(argv[1], "io-priority")) {
+    long priority = syscall(SYS_ioprio_get, 1, 0);  // IOPRIO_WHO_PROCESS, oneself
+    printf("%ld %ld\n", priority >> 13, priority & 7);
     return 0;
   }
   if (!strcmp(argv[1], "signals")) {

@@ -53,6 +53,19 @@ void empty_out(Names& set, const std::string& path, Recorder& log) {
   }
 }
 
+void hold(Names& set, const Names& own, const std::string& path, Recorder& log) {
+  Names kept = intersection(set, own);
+  if (kept.size() == set.size()) return;
+  Names lost;
+  for (const std::string& name : set) {
+    if (!holds(own, name)) lost.push_back(name);
+  }
+  log.tightens(Rule::kCapabilitiesCeiling, {path, short_list(set), short_list(kept),
+                                            short_list(lost) + " not within the container's own set",
+                                            "leave them out, or create the container with them"});
+  set = std::move(kept);
+}
+
 bool was_asked_for(const oci::Spec& spec, std::string_view name) {
   return spec.process && spec.process->capabilities && holds(spec.process->capabilities->bounding, name);
 }
@@ -62,10 +75,11 @@ bool was_asked_for(const oci::Spec& spec, std::string_view name) {
 void judge_capability_sets(const Names& ceiling, std::string_view ceiling_name, oci::Process& process,
                            const std::string& path, Recorder& log) {
   if (!process.capabilities) {
-    // Runtimes leave the caller's own sets, which are root's, where the object is absent.
+    // runc leaves the caller's own sets, which are root's, where the object is absent. gabion gives none
+    // (container/plan_process), but what a hardened configuration means must not hang on who reads it.
     if (log.rewrites(
             Rule::kCapabilitiesExplicit,
-            {path, "", "empty sets", "without this object the process keeps the runtime's capabilities",
+            {path, "", "empty sets", "other runtimes leave a process root's own capabilities without it",
              "list the sets, or write empty ones"})) {
       process.capabilities.emplace();
     }
@@ -77,6 +91,19 @@ void judge_capability_sets(const Names& ceiling, std::string_view ceiling_name, 
   cut(sets.permitted, ceiling, ceiling_name, path + ".permitted", log);
   empty_out(sets.inheritable, path + ".inheritable", log);
   empty_out(sets.ambient, path + ".ambient", log);
+}
+
+void hold_to_capabilities(const oci::Process& running, oci::Process& process, const std::string& path,
+                          Recorder& log) {
+  if (!process.capabilities) return;  // judged below: it gives none
+  // The bounding set is the widest a container has; exceptions it was created with are in it.
+  const Names own = running.capabilities ? running.capabilities->bounding : Names();
+  oci::Capabilities& sets = *process.capabilities;
+  hold(sets.bounding, own, path + ".bounding", log);
+  hold(sets.effective, own, path + ".effective", log);
+  hold(sets.permitted, own, path + ".permitted", log);
+  hold(sets.inheritable, own, path + ".inheritable", log);
+  hold(sets.ambient, own, path + ".ambient", log);
 }
 
 void judge_capabilities(const Policy& policy, const oci::Spec& asked, Draft& draft, Recorder& log) {

@@ -96,6 +96,16 @@ void judge_device_rules(const Policy& policy, std::vector<oci::DeviceRule>& rule
   }
 }
 
+// Rules are made once, when the container is created, as in runc. CRI sends them along with every update.
+void hold_to_device_rules(const std::vector<oci::DeviceRule>& running, std::vector<oci::DeviceRule>& rules,
+                          const std::string& path, Recorder& log) {
+  if (rules.empty() || rules == running) return;
+  log.tightens(Rule::kDevicesCgroup,
+               {path, describe(rules), "", "an update changes limits; device rules stay as they were created",
+                "leave the device rules out"});
+  rules.clear();
+}
+
 void judge_devices(const Policy& policy, Draft& draft, Recorder& log) {
   oci::Linux& section = draft.spec.linux_;
   std::vector<oci::Device> kept;

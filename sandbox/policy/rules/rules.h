@@ -45,6 +45,11 @@ void judge_annotations(Draft& draft, Recorder& log);
 void judge_process(oci::Process& process, const std::string& path, Recorder& log);
 void judge_capability_sets(const std::vector<std::string>& ceiling, std::string_view ceiling_name,
                            oci::Process& process, const std::string& path, Recorder& log);
+// What exec and update can never have beside the container they belong to, in any mode.
+void hold_to_capabilities(const oci::Process& running, oci::Process& process, const std::string& path,
+                          Recorder& log);
+void hold_to_device_rules(const std::vector<oci::DeviceRule>& running, std::vector<oci::DeviceRule>& rules,
+                          const std::string& path, Recorder& log);
 enum class LimitsOf { kCreate, kUpdate };  // an update leaves alone what it does not name
 void judge_limits(const Policy& policy, const HostFacts& facts, LimitsOf operation, oci::Resources& resources,
                   const std::string& path, Recorder& log);

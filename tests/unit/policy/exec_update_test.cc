@@ -15,14 +15,15 @@ class Exec : public testing::Test {
     running_ = *must_pass(spec, policy_, plausible_facts(spec)).spec().process;
   }
   HardenedProcess passes() {
-    auto verdict = harden_process(asked_, running_, policy_);
+    auto verdict = harden_process(asked_, running_, policy_, exceptions_);
     if (auto* refusal = std::get_if<Refusal>(&verdict)) {
       ADD_FAILURE() << refusal_message(refusal->decisions);
-      verdict = harden_process(asked_, running_, Policy{});
+      verdict = harden_process(asked_, running_, Policy{}, {});
     }
     return std::get<HardenedProcess>(verdict);
   }
   Policy policy_ = tier("restricted");
+  std::vector<std::string> exceptions_;  // of the container
   oci::Process asked_;
   oci::Process running_;
 };
@@ -32,7 +33,7 @@ TEST_F(Exec, GetsNoMoreThanTheContainer) {
   EXPECT_EQ(hardened.process().capabilities->bounding, running_.capabilities->bounding);
   EXPECT_TRUE(hardened.process().no_new_privileges);
   EXPECT_EQ(hardened.process().rlimits.back(), (oci::Rlimit{"RLIMIT_CORE", 1, 1}));
-  auto again = harden_process(hardened.process(), running_, policy_);
+  auto again = harden_process(hardened.process(), running_, policy_, exceptions_);
   EXPECT_EQ(std::get<HardenedProcess>(again).process(), hardened.process());
   EXPECT_TRUE(std::get<HardenedProcess>(again).decisions().empty());
 }
@@ -48,10 +49,59 @@ TEST_F(Exec, PrivilegedIsCutToTheContainersOwnSet) {
 
 TEST_F(Exec, KeepsWhatAnExceptionGaveTheContainer) {
   policy_.exceptions.resize(1);
+  policy_.exceptions[0].name = "network";
   policy_.exceptions[0].capabilities = {"CAP_NET_ADMIN", "CAP_SYS_TIME"};
   running_.capabilities->bounding = {"CAP_KILL", "CAP_NET_ADMIN"};
   asked_.capabilities->bounding = {"CAP_NET_ADMIN", "CAP_SYS_TIME", "CAP_CHOWN"};
-  EXPECT_EQ(passes().process().capabilities->bounding, std::vector<std::string>{"CAP_NET_ADMIN"});
+  exceptions_ = {"network"};
+  const HardenedProcess hardened = passes();
+  EXPECT_EQ(hardened.process().capabilities->bounding, std::vector<std::string>{"CAP_NET_ADMIN"});
+  EXPECT_NE(find(hardened.decisions(), "exception", Outcome::kKept), nullptr);
+  exceptions_ = {"another"};  // what another container has been granted is not this one's
+  EXPECT_TRUE(passes().process().capabilities->bounding.empty());
+}
+
+TEST_F(Exec, RulesOfAnExceptionReachIt) {
+  policy_.exceptions.resize(1);
+  policy_.exceptions[0].name = "setuid";
+  policy_.exceptions[0].rules = {{Rule::kProcessNoNewPrivileges, Mode::kWarn}};
+  running_.no_new_privileges = asked_.no_new_privileges = false;
+  EXPECT_TRUE(passes().process().no_new_privileges);
+  exceptions_ = {"setuid"};
+  EXPECT_FALSE(passes().process().no_new_privileges);
+  policy_.exceptions.clear();  // taken out of the policy since
+  EXPECT_TRUE(passes().process().no_new_privileges);
+}
+
+// A warning is about what the policy gives; what the container has is the end of it.
+TEST_F(Exec, NoModeGivesMoreThanTheContainerHas) {
+  for (const Mode mode : {Mode::kRewrite, Mode::kRefuse, Mode::kWarn}) {
+    for (const Rule rule :
+         {Rule::kCapabilitiesCeiling, Rule::kCapabilitiesInheritable, Rule::kCapabilitiesExplicit,
+          Rule::kProcessNoNewPrivileges, Rule::kProcessLabel}) {
+      policy_.set_mode(rule, mode);
+    }
+    const auto tried = [&](const oci::Process& asked) {
+      const auto verdict = harden_process(asked, running_, policy_, exceptions_);
+      const auto* refusal = std::get_if<Refusal>(&verdict);
+      EXPECT_EQ(refusal != nullptr, mode == Mode::kRefuse);
+      return refusal != nullptr ? running_ : std::get<HardenedProcess>(verdict).process();
+    };
+    running_.apparmor_profile = "web";
+    running_.capabilities->bounding = {"CAP_KILL"};
+    oci::Process base = running_;
+    base.capabilities = oci::Capabilities{};
+    oci::Process asked = base;
+    asked.capabilities->bounding = asked.capabilities->ambient = {"CAP_SYS_ADMIN"};
+    EXPECT_FALSE(contains(tried(asked).capabilities->bounding, "CAP_SYS_ADMIN"));
+    EXPECT_TRUE(tried(asked).capabilities->ambient.empty());
+    asked = base;
+    asked.no_new_privileges = false;
+    EXPECT_TRUE(tried(asked).no_new_privileges);
+    asked = base;
+    asked.apparmor_profile = "unconfined";
+    EXPECT_EQ(tried(asked).apparmor_profile, "web");
+  }
 }
 
 TEST_F(Exec, NoNewPrivilegesAndLabelsAreNeverWeaker) {
@@ -67,19 +117,19 @@ TEST_F(Exec, NoNewPrivilegesAndLabelsAreNeverWeaker) {
 
 TEST_F(Exec, WorkingDirectoryInProcIsRefused) {
   asked_.cwd = "/proc/self/fd/8";
-  const auto verdict = harden_process(asked_, running_, policy_);
+  const auto verdict = harden_process(asked_, running_, policy_, exceptions_);
   ASSERT_TRUE(std::holds_alternative<Refusal>(verdict));
   EXPECT_NE(find(std::get<Refusal>(verdict).decisions, "process.cwd", Outcome::kRefused), nullptr);
 }
 
 TEST_F(Exec, IsRefusedWhereThePolicyHasNone) {
-  const auto verdict = harden_process(asked_, running_, tier("maximum"));
+  const auto verdict = harden_process(asked_, running_, tier("maximum"), {});
   ASSERT_TRUE(std::holds_alternative<Refusal>(verdict));
   EXPECT_NE(find(std::get<Refusal>(verdict).decisions, "exec.allowed", Outcome::kRefused), nullptr);
 }
 
 TEST_F(Exec, PassthroughChangesNothing) {
-  const auto verdict = harden_process(asked_, running_, *builtin_policy("passthrough"));
+  const auto verdict = harden_process(asked_, running_, *builtin_policy("passthrough"), {});
   EXPECT_EQ(std::get<HardenedProcess>(verdict).process(), asked_);
 }
 
@@ -90,7 +140,7 @@ HostFacts host() {
 }
 
 oci::Resources update(const oci::Resources& asked) {
-  auto verdict = harden_resources(asked, tier("restricted"), host());
+  auto verdict = harden_resources(asked, {}, tier("restricted"), {}, host());
   if (auto* refusal = std::get_if<Refusal>(&verdict)) {
     ADD_FAILURE() << refusal_message(refusal->decisions);
     return {};
@@ -123,12 +173,40 @@ TEST(Update, CannotLiftACeiling) {
   EXPECT_EQ(update(asked), asked);
 }
 
+// Device rules are made when a container is created; the decision must not tell of others.
 TEST(Update, CannotOpenDevices) {
+  oci::Resources running;
+  running.devices = {{false, "", {}, {}, "rwm"}};
   oci::Resources asked;
   asked.devices = {{true, "a", {}, {}, "rwm"}};
-  const oci::Resources got = update(asked);
-  ASSERT_FALSE(got.devices.empty());
-  EXPECT_EQ(got.devices[0], (oci::DeviceRule{false, "", {}, {}, "rwm"}));
+  Policy policy = tier("restricted");
+  for (const Mode mode : {Mode::kRewrite, Mode::kWarn}) {
+    policy.set_mode(Rule::kDevicesCgroup, mode);
+    const auto verdict = harden_resources(asked, running, policy, {}, host());
+    const auto& hardened = std::get<HardenedResources>(verdict);
+    EXPECT_TRUE(hardened.resources().devices.empty());
+    EXPECT_NE(find(hardened.decisions(), "devices.cgroup", Outcome::kDropped), nullptr);
+  }
+  policy.set_mode(Rule::kDevicesCgroup, Mode::kRefuse);
+  EXPECT_TRUE(std::holds_alternative<Refusal>(harden_resources(asked, running, policy, {}, host())));
+  // CRI sends them all back to change one number.
+  const auto same = harden_resources(running, running, policy, {}, host());
+  EXPECT_TRUE(std::get<HardenedResources>(same).decisions().empty());
+}
+
+TEST(Update, RulesOfAnExceptionReachIt) {
+  Policy policy = tier("restricted");
+  policy.exceptions.resize(1);
+  policy.exceptions[0].name = "many";
+  policy.exceptions[0].rules = {{Rule::kResourcesPids, Mode::kWarn}};
+  oci::Resources asked;
+  asked.pids_limit = 100000;
+  const auto limit = [&](const std::vector<std::string>& exceptions) {
+    const auto verdict = harden_resources(asked, {}, policy, exceptions, host());
+    return *std::get<HardenedResources>(verdict).resources().pids_limit;
+  };
+  EXPECT_EQ(limit({}), 4096);
+  EXPECT_EQ(limit({"many"}), 100000);
 }
 
 TEST(Update, AShareOfAnUnknownMemoryIsRefused) {
@@ -136,7 +214,7 @@ TEST(Update, AShareOfAnUnknownMemoryIsRefused) {
   asked.memory.emplace().limit = 1 << 20;
   Policy policy = tier("restricted");
   policy.set_mode(Rule::kResourcesMemory, Mode::kWarn);
-  EXPECT_TRUE(std::holds_alternative<Refusal>(harden_resources(asked, policy, HostFacts{})));
+  EXPECT_TRUE(std::holds_alternative<Refusal>(harden_resources(asked, {}, policy, {}, HostFacts{})));
 }
 
 }  // namespace

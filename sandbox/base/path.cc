@@ -172,6 +172,16 @@ std::string clean_path(std::string_view path) {
   return clean.empty() ? "." : clean;
 }
 
+bool has_trusted_parents(const std::string& path) {
+  for (size_t slash = path.rfind('/'); slash != std::string::npos;
+       slash = slash == 0 ? std::string::npos : path.rfind('/', slash - 1)) {
+    const std::string directory = slash == 0 ? "/" : path.substr(0, slash);
+    struct stat info {};
+    if (::stat(directory.c_str(), &info) != 0 || info.st_uid != 0 || (info.st_mode & 022) != 0) return false;
+  }
+  return true;
+}
+
 bool path_is_within(std::string_view path, std::string_view ancestor) {
   if (ancestor == "/") return !path.empty() && path.front() == '/';
   return path == ancestor ||

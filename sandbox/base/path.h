@@ -39,6 +39,9 @@ Result<std::string> path_of(int fd);
 
 // Lexical clean-up as Go's filepath.Clean: no "", ".", ".." parts, rooted if it was.
 std::string clean_path(std::string_view path);
+// Every directory above `path` (absolute, clean) is root's and writable by no one else: nobody but root can
+// put another file in its place. False also for what cannot be looked at.
+bool has_trusted_parents(const std::string& path);
 bool path_is_within(std::string_view path, std::string_view ancestor);
 std::string join_path(std::string_view left, std::string_view right);
 

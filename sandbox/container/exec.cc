@@ -119,6 +119,14 @@ Status check_status(const Live& live, const ExecOptions& options) {
     return make_error(Code::kWrongState,
                       "cannot exec in a paused container (use --ignore-paused to override)");
   }
+  // Its filters would have no listener of their own, and the one that records belongs to another process.
+  if (live.state.recorded) {
+    return make_error(
+        Code::kWrongState,
+        "cannot exec in a container that is being recorded (gabion profile record): what the "
+        "new process calls would be missing from the profile; wait for the end of the recording, or "
+        "let the container's own process start the program");
+  }
   return ok_status();
 }
 

@@ -195,8 +195,9 @@ Status connect_listener(ProcessPlan& process, const std::optional<oci::Seccomp>&
 // config-linux.md, "The Container Process State": what the listener is sent with the descriptor.
 std::string listener_state(const std::string& metadata, pid_t pid, const json::Value& state);
 
-// The filters of a container, in the order they are installed. `spec_filter` may be absent. `bounding` is the
-// process's capability bounding set: what it can have at most.
+// The filters of a container, in the order they are installed: gabion's own, those the policy pins, the
+// specification's. `spec_filter` may be absent. `bounding` is the process's capability bounding set: what it
+// can have at most.
 Result<std::vector<ProcessPlan::Filter>> make_filters(const std::optional<oci::Seccomp>& spec_filter,
                                                       const policy::Controls& controls,
                                                       kernel::CapabilitySet bounding);

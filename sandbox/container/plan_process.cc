@@ -93,6 +93,14 @@ Result<std::vector<ProcessPlan::Filter>> make_filters(const std::optional<oci::S
       filters.push_back({*program, kernel::seccomp::kWaitKillableRecv, Listener::kMonitor});
     }
   }
+  for (const policy::PinnedFilter& pinned : controls.seccomp_filters) {
+    const std::string what = concat({"seccompFilters: ", pinned.file});
+    const kernel::seccomp::Filter rules = TRY_AT(translate(pinned.filter), what);
+    ProcessPlan::Filter filter;
+    filter.program = TRY_AT(
+        kernel::seccomp::compile_cached(rules, watching == nullptr ? nullptr : &watching->watch), what);
+    filters.push_back(std::move(filter));
+  }
   if (spec_filter && !spec_filter->default_action.empty()) {
     ProcessPlan::Filter filter;
     const kernel::seccomp::Filter rules = TRY_AT(translate(*spec_filter), "linux.seccomp");

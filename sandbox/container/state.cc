@@ -57,6 +57,50 @@ Value write_pairs(const std::vector<std::pair<std::string, std::string>>& pairs)
   return object;
 }
 
+// --- pinned filters, in config.json's own form -----------------------------------------------------
+
+Value write_filters(const std::vector<policy::PinnedFilter>& filters) {
+  Value list = Value::array();
+  for (const policy::PinnedFilter& pinned : filters) {
+    oci::Spec carrier;
+    carrier.oci_version = "1.0.0";
+    carrier.linux_.seccomp = pinned.filter;
+    const Value document = oci::write_spec(carrier);
+    const Value* section = document.find("linux");
+    const Value* written = section == nullptr ? nullptr : section->find("seccomp");
+    Value entry = Value::object();
+    entry.set("file", Value::string(pinned.file));
+    entry.set("sha256", Value::string(pinned.sha256));
+    entry.set("seccomp", written == nullptr ? Value::object() : *written);
+    list.push(std::move(entry));
+  }
+  return list;
+}
+
+Result<std::vector<policy::PinnedFilter>> read_filters(const Value& object) {
+  constexpr std::string_view kKey = "seccompFilters";
+  const Value* list = object.find(kKey);
+  if (list == nullptr || !list->is(Value::Kind::kArray)) return damaged(kKey);
+  std::vector<policy::PinnedFilter> filters;
+  for (const Value& entry : list->items()) {
+    policy::PinnedFilter pinned;
+    pinned.file = TRY(text_of(entry, "file"));
+    pinned.sha256 = TRY(text_of(entry, "sha256"));
+    const Value* written = entry.find("seccomp");
+    if (written == nullptr) return damaged(kKey);
+    Value section = Value::object();
+    section.set("seccomp", *written);
+    Value carrier = Value::object();
+    carrier.set("ociVersion", Value::string("1.0.0"));
+    carrier.set("linux", std::move(section));
+    oci::Spec spec = TRY_AT(oci::read_spec(carrier), "state.json");
+    if (!spec.linux_.seccomp) return damaged(kKey);
+    pinned.filter = std::move(*spec.linux_.seccomp);
+    filters.push_back(std::move(pinned));
+  }
+  return filters;
+}
+
 // --- controls ------------------------------------------------------------------------------------
 
 struct Switch {
@@ -84,6 +128,7 @@ Value write_controls(const policy::Controls& controls) {
     if (answer != 0) violations.set(std::string(kind), Value::string(std::string(policy::kAnswers[answer])));
   }
   object.set("violations", std::move(violations));
+  object.set("seccompFilters", write_filters(controls.seccomp_filters));
   Value paths = Value::array();
   for (const policy::VolatilePath& path : controls.volatile_paths) paths.push(Value::string(path.path));
   object.set("volatilePaths", std::move(paths));
@@ -107,6 +152,7 @@ Result<policy::Controls> read_controls(const Value& document) {
     if (!index || !known) return damaged("controls.violations");
     controls.violations.set(*index, *known);
   }
+  controls.seccomp_filters = TRY(read_filters(*object));
   const Value* paths = object->find("volatilePaths");
   if (paths == nullptr || !paths->is(Value::Kind::kArray)) return damaged("volatilePaths");
   for (const Value& path : paths->items()) {
@@ -182,6 +228,7 @@ Value write_state(const State& state) {
   document.set("cgroup", write_pairs(state.cgroup.directories));
   document.set("idBase", Value::unsigned_integer(state.id_base));
   document.set("idSize", Value::unsigned_integer(state.id_size));
+  document.set("recorded", Value::boolean(state.recorded));
   document.set("ownPidNamespace", Value::boolean(state.own_pid_namespace));
   document.set("policy", Value::string(state.policy));
   document.set("policySha256", Value::string(state.policy_sha256));
@@ -220,6 +267,7 @@ Result<State> read_state(const Value& document) {
   state.id_base = static_cast<uint32_t>(base);
   const uint64_t size = TRY(number_of(document, "idSize", UINT32_MAX));
   state.id_size = static_cast<uint32_t>(size);
+  state.recorded = TRY(bool_of(document, "recorded"));
   state.own_pid_namespace = TRY(bool_of(document, "ownPidNamespace"));
   state.policy = TRY(text_of(document, "policy"));
   state.policy_sha256 = TRY(text_of(document, "policySha256"));

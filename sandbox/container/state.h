@@ -39,6 +39,7 @@ struct State {
   kernel::CgroupLocation cgroup;  // empty: cgroups disabled
   uint32_t id_base = 0;           // first host id of the container's range; size 0: no user namespace
   uint32_t id_size = 0;
+  bool recorded = false;          // by `gabion profile record`, which could not see what exec adds
   bool own_pid_namespace = true;  // false: kill and delete must reach every process by the cgroup
   std::string policy;             // name and hash of the policy it was hardened with
   std::string policy_sha256;

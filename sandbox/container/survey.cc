@@ -22,6 +22,8 @@
 #include "container/survey_mounts.h"
 #include "kernel/mountinfo.h"
 #include "kernel/user_namespace_map.h"
+#include "policy/exceptions.h"
+#include "policy/seccomp_file.h"
 
 namespace gabion::container {
 namespace {
@@ -103,18 +105,6 @@ Status survey_root(const oci::Spec& spec, const std::string& bundle, MountTable&
   survey.facts.root = TRY_AT(source_fact(fd.get(), mounts), "root.path");
   survey.root = std::move(fd);
   return ok_status();
-}
-
-// Every directory above `path` is root's and writable by no one else: nobody but root can put
-// another file in its place.
-bool has_trusted_parents(const std::string& path) {
-  for (size_t slash = path.rfind('/'); slash != std::string::npos;
-       slash = slash == 0 ? std::string::npos : path.rfind('/', slash - 1)) {
-    const std::string directory = slash == 0 ? "/" : path.substr(0, slash);
-    struct stat info {};
-    if (::stat(directory.c_str(), &info) != 0 || info.st_uid != 0 || (info.st_mode & 022) != 0) return false;
-  }
-  return true;
 }
 
 bool is_pinned(const policy::Policy& policy, const std::string& resolved) {
@@ -225,6 +215,20 @@ Status survey_namespace(const oci::Namespace& entry, Survey& survey) {
   return ok_status();
 }
 
+// Only what applies: a profile of another workload that is out of order is that workload's affair.
+void survey_seccomp_files(const oci::Spec& spec, const policy::Policy& policy, Survey& survey) {
+  const auto look_at = [&](const std::vector<policy::SeccompFile>& files) {
+    for (const policy::SeccompFile& pinned : files) {
+      if (survey.facts.seccomp_files.contains(pinned.file)) continue;
+      survey.facts.seccomp_files.emplace(pinned.file, policy::read_seccomp_file(pinned.file));
+    }
+  };
+  look_at(policy.seccomp_filters);
+  for (const policy::Exception* exception : policy::matching_exceptions(policy, survey.facts, spec)) {
+    look_at(exception->seccomp_filters);
+  }
+}
+
 bool has_option(const oci::Mount& mount, std::string_view option) {
   return std::find(mount.options.begin(), mount.options.end(), option) != mount.options.end();
 }
@@ -264,6 +268,7 @@ Result<Survey> survey(const oci::Spec& spec, const policy::Policy& policy, const
                             &spec.hooks.poststart, &spec.hooks.poststop}) {
     for (const oci::Hook& hook : *hooks) TRY(survey_hook(hook, policy, survey));
   }
+  survey_seccomp_files(spec, policy, survey);
   for (const oci::Namespace& entry : spec.linux_.namespaces) {
     if (!entry.path.empty()) TRY(survey_namespace(entry, survey));
   }

@@ -12,6 +12,7 @@ namespace gabion::oci {
 // them. Code::kUnsupported: a field gabion does not implement is set, named ("linux.intelRdt").
 Status check_spec(const Spec& spec);
 Status check_process(const Process& process);
+Status check_seccomp(const Seccomp& seccomp);        // part of check_spec; alone for a policy's profiles
 Status check_resources(const Resources& resources);  // part of check_spec; alone for `update`
 
 }  // namespace gabion::oci

@@ -31,7 +31,6 @@ inline Error unsupported(std::string_view path, std::string_view reason) {
 
 inline bool is_absolute(std::string_view path) { return !path.empty() && path.front() == '/'; }
 
-Status check_seccomp(const Seccomp& seccomp);
 Status check_linux(const Spec& spec);
 
 }  // namespace gabion::oci::detail

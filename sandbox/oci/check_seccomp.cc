@@ -2,9 +2,14 @@
 #include "oci/check_detail.h"
 #include "oci/names.h"
 
-namespace gabion::oci::detail {
+namespace gabion::oci {
 
 namespace {
+
+using detail::at;
+using detail::invalid;
+using detail::is_absolute;
+using detail::quoted;
 
 constexpr std::string_view kPath = "linux.seccomp";
 constexpr std::string_view kNotify = "SCMP_ACT_NOTIFY";
@@ -83,4 +88,4 @@ Status check_seccomp(const Seccomp& seccomp) {
   return ok_status();
 }
 
-}  // namespace gabion::oci::detail
+}  // namespace gabion::oci

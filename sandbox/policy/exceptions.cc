@@ -69,6 +69,7 @@ Policy with_exceptions(const Policy& policy, const std::vector<const Exception*>
     append(effective.capabilities, exception->capabilities);
     append(effective.allowed_host_paths, exception->allowed_host_paths);
     append(effective.devices, exception->devices);
+    append(effective.seccomp_filters, exception->seccomp_filters);
   }
   return effective;
 }

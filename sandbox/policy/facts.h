@@ -41,6 +41,13 @@ struct HookFact {
   std::string sha256;            // lower-case hex; filled only where the policy pins a hash
 };
 
+// A file of the policy's "seccompFilters", as seccomp_file.h reads it.
+struct SeccompFileFact {
+  std::string error;   // why it cannot be used; "" it can
+  std::string sha256;  // of its text, lower-case hex; "" when it was not read
+  oci::Seccomp filter;
+};
+
 struct NamespaceFact {
   bool found = false;
   bool is_host =
@@ -58,6 +65,8 @@ struct HostFacts {
   // Who called: "docker", "containerd", "podman", "cri", "" unknown. From the caller's process and
   // the state root, never from the spec.
   std::string engine;
+  // By SeccompFile::file; of the policy's own and of the exceptions that match.
+  std::map<std::string, SeccompFileFact> seccomp_files = {};
 };
 
 }  // namespace gabion::policy

@@ -88,7 +88,7 @@ Status read_capabilities(const Value& value, std::string_view where, T& into) {
 
 Result<std::pair<Rule, Mode>> read_rule(std::string_view name, const Value& value, std::string_view where) {
   const std::optional<Rule> rule = rule_from_name(name);
-  if (!rule || *rule == Rule::kException) {
+  if (!rule || *rule == Rule::kException || *rule == Rule::kSeccompPinned) {
     std::array<std::string_view, kRuleCount> known;
     for (size_t i = 0; i < kRuleCount; ++i) known[i] = rule_name(static_cast<Rule>(i));
     return unknown_word(where, "rule", name, known);
@@ -190,6 +190,12 @@ Status read_devices(const Value& value, std::string_view where, T& into) {
   return ok_status();
 }
 
+template <typename T>
+Status read_seccomp_files(const Value& value, std::string_view where, T& into) {
+  into.seccomp_filters = TRY(to_seccomp_files(value, where));
+  return ok_status();
+}
+
 // ---- hooks
 
 Status read_hook_kinds(const Value& value, std::string_view where, HookGrant& hook) {
@@ -198,10 +204,8 @@ Status read_hook_kinds(const Value& value, std::string_view where, HookGrant& ho
 }
 
 Status read_sha256(const Value& value, std::string_view where, HookGrant& hook) {
-  hook.sha256 = TRY(to_text(value, where));
-  const bool hex =
-      hook.sha256.size() == 64 && hook.sha256.find_first_not_of("0123456789abcdef") == std::string::npos;
-  return hex ? ok_status() : invalid(where, "expected 64 lower-case hexadecimal digits");
+  hook.sha256 = TRY(to_sha256(value, where));
+  return ok_status();
 }
 
 constexpr std::array<Field<HookGrant>, 4> kHookFields = {{{"paths", read_paths<&HookGrant::paths, HookGrant>},
@@ -252,7 +256,7 @@ Status read_exception_rules(const Value& value, std::string_view where, Exceptio
   return ok_status();
 }
 
-constexpr std::array<Field<Exception>, 8> kExceptionFields = {
+constexpr std::array<Field<Exception>, 9> kExceptionFields = {
     {{"name", read_text<&Exception::name, Exception>},
      {"reason", read_text<&Exception::reason, Exception>},
      {"match", read_match},
@@ -260,7 +264,8 @@ constexpr std::array<Field<Exception>, 8> kExceptionFields = {
      {"hostNetwork", read_bool<&Exception::host_network, Exception>},
      {"capabilities", read_capabilities<&Exception::capabilities, Exception>},
      {"allowedHostPaths", read_paths<&Exception::allowed_host_paths, Exception>},
-     {"devices", read_devices<Exception>}}};
+     {"devices", read_devices<Exception>},
+     {"seccompFilters", read_seccomp_files<Exception>}}};
 
 Status read_exceptions(const Value& value, std::string_view where, Policy& policy) {
   TRY(expect(value, Value::Kind::kArray, where));
@@ -328,7 +333,7 @@ Status read_violations(const Value& value, std::string_view where, Policy& polic
 
 Status skip(const Value&, std::string_view, Policy&) { return ok_status(); }
 
-constexpr std::array<Field<Policy>, 30> kFields = {
+constexpr std::array<Field<Policy>, 31> kFields = {
     {{"name", skip},
      {"extends", skip},
      {"enforce", read_bool<&Policy::enforce, Policy>},
@@ -341,6 +346,7 @@ constexpr std::array<Field<Policy>, 30> kFields = {
      {"privateStdio", read_bool<&Policy::private_stdio, Policy>},
      {"seccompProfile", read_text<&Policy::seccomp_profile, Policy>},
      {"violations", read_violations},
+     {"seccompFilters", read_seccomp_files<Policy>},
      {"joinNamespaces", read_joins},
      {"capabilities", read_capabilities<&Policy::capabilities, Policy>},
      {"volatilePaths", read_paths<&Policy::volatile_paths, Policy>},

@@ -25,6 +25,14 @@ struct VolatilePath {
   bool operator==(const VolatilePath&) const = default;
 };
 
+// A profile that the policy pins, as it was read and judged.
+struct PinnedFilter {
+  std::string file;
+  std::string sha256;
+  oci::Seccomp filter;
+  bool operator==(const PinnedFilter&) const = default;
+};
+
 // What the launch must do that config.json has no words for. Defaults are "nothing": passthrough.
 struct Controls {
   bool own_user_namespace = false;        // an id range of its own, root and binds idmapped
@@ -38,6 +46,7 @@ struct Controls {
   bool private_stdio = false;      // stdio pipes are given to the container's user
   std::string seccomp_profile;     // built-in profile stacked on the spec's filter; "" none
   Violations violations;           // answers to calls the profile denies; any: a monitor listens
+  std::vector<PinnedFilter> seccomp_filters;  // stacked on both
   std::vector<VolatilePath> volatile_paths;
   uint64_t volatile_bytes = 0;  // size of the one tmpfs behind them all
   uint64_t tmpfs_bytes = 0;     // ceiling for a tmpfs mount that names no size; 0 none

@@ -50,6 +50,13 @@ struct HookGrant {
   bool operator==(const HookGrant&) const = default;
 };
 
+// A seccomp profile of the node's own, stacked on the other filters.
+struct SeccompFile {
+  std::string file;    // absolute path
+  std::string sha256;  // of its text, lower-case hex; "" not pinned
+  bool operator==(const SeccompFile&) const = default;
+};
+
 // Facts an exception may match on: what the engine or the node asserts. "" matches anything; all
 // that are set must match, and at least one must be set. Values are globs.
 struct ExceptionMatch {
@@ -73,6 +80,7 @@ struct Exception {
   std::vector<std::string> capabilities;        // added to the ceiling
   std::vector<std::string> allowed_host_paths;  // added
   std::vector<DeviceGrant> devices;             // added
+  std::vector<SeccompFile> seccomp_filters;     // added: an exception may be stricter, too
   bool operator==(const Exception&) const = default;
 };
 
@@ -92,6 +100,7 @@ struct Policy {
   bool private_stdio = false;
   std::string seccomp_profile;  // built-in filter stacked on the spec's; "" none
   Violations violations;        // what follows on calls that the built-in filter denies
+  std::vector<SeccompFile> seccomp_filters;
 
   std::vector<std::string> join_namespaces;  // types that may be joined by path: "network", "ipc", ...
   bool host_network = false;                 // an exception grants it

@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/hash.h"
@@ -36,6 +38,17 @@ Result<Policy> inherited(const json::Value& document, std::string_view where) {
   return TRY_AT(builtin_policy(tier), place);
 }
 
+// A control that is asked for and would not be in force.
+Status check_pinned(const Policy& policy, std::string_view where) {
+  if (policy.enforce) return ok_status();
+  const bool pinned = !policy.seccomp_filters.empty() ||
+                      std::any_of(policy.exceptions.begin(), policy.exceptions.end(),
+                                  [](const Exception& entry) { return !entry.seccomp_filters.empty(); });
+  if (!pinned) return ok_status();
+  return invalid(at_key(where, "seccompFilters"),
+                 "nothing is applied where \"enforce\" is false (fix: extend another tier than passthrough)");
+}
+
 // A tier stands on its own or on another tier; a node's policy always on a tier, since a file that
 // forgot to extend one would be a policy that enforces nothing.
 enum class Source { kTier, kNode };
@@ -55,6 +68,7 @@ Result<Policy> parse(std::string_view text, std::string_view name, Source source
         at_key(where, "violations"),
         "without a seccompProfile nothing is denied that could be answered: set one, or {\"*\": \"off\"}");
   }
+  TRY(check_pinned(policy, where));
   if (const json::Value* own = document.find("name")) policy.name = TRY(to_text(*own, at_key(where, "name")));
   // A hash of hashes: the tier's text decides as much as the file's.
   policy.sha256 = base_sha256.empty() ? sha256_hex(text) : sha256_hex(concat({base_sha256, "\n", text}));

@@ -44,6 +44,7 @@ constexpr std::array<std::string_view, kRuleCount> kNames = {
     "seccomp.flags",
     "seccomp.listener",
     "seccomp.trace",
+    "seccomp.pinned",
     "sysctl.name",
     "sysctl.value",
     "resources.pids",

@@ -58,6 +58,7 @@ enum class Rule : uint8_t {
   kSeccompFlags,
   kSeccompListener,
   kSeccompTrace,
+  kSeccompPinned,
   kSysctlName,
   kSysctlValue,
   kResourcesPids,

@@ -33,6 +33,10 @@ Result<std::vector<std::string>> to_texts(const json::Value& value, std::string_
 // A first element "..." stands for what `inherited` holds.
 Result<std::vector<std::string>> to_list(const json::Value& value, std::string_view where,
                                          const std::vector<std::string>& inherited);
+// 64 lower-case hexadecimal digits.
+Result<std::string> to_sha256(const json::Value& value, std::string_view where);
+// [{"file": "/etc/gabion/seccomp/x.json", "sha256": "..."}], the hash optional.
+Result<std::vector<SeccompFile>> to_seccomp_files(const json::Value& value, std::string_view where);
 // Every element an absolute, clean path.
 Status check_paths(const std::vector<std::string>& paths, std::string_view where);
 

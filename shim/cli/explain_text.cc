@@ -123,6 +123,9 @@ std::vector<std::string> control_lines(const policy::Controls& controls) {
   if (const std::string answers = answers_text(controls.violations); !answers.empty()) {
     lines.push_back(concat({"a monitor hears what the filter denies:", answers}));
   }
+  for (const policy::PinnedFilter& pinned : controls.seccomp_filters) {
+    lines.push_back(concat({"system call filter ", pinned.file, ", which the policy pins, on top of both"}));
+  }
   if (!controls.volatile_paths.empty()) {
     std::string line = "writable, emptied at exit, nothing executable:";
     for (const policy::VolatilePath& path : controls.volatile_paths) line += " " + path.path;
@@ -148,6 +151,14 @@ json::Value controls_document(const policy::Controls& controls) {
     violations.set(std::string(kind), json::Value::string(std::string(policy::kAnswers[answer])));
   }
   document.set("violations", std::move(violations));
+  json::Value pinned = json::Value::array();
+  for (const policy::PinnedFilter& filter : controls.seccomp_filters) {
+    json::Value entry = json::Value::object();
+    entry.set("file", json::Value::string(filter.file));
+    entry.set("sha256", json::Value::string(filter.sha256));
+    pinned.push(std::move(entry));
+  }
+  document.set("seccompFilters", std::move(pinned));
   json::Value paths = json::Value::array();
   for (const policy::VolatilePath& path : controls.volatile_paths) paths.push(json::Value::string(path.path));
   document.set("volatilePaths", std::move(paths));

@@ -1,5 +1,6 @@
 #include "base/text.h"
 #include "policy/reader.h"
+#include "policy/seccomp_file.h"
 #include "shim/cli/command.h"
 
 namespace gabion::cli {
@@ -13,6 +14,7 @@ Result<int> run_policy(const Context& /*context*/, const Arguments& arguments) {
                       concat({"policy: unknown action \"", words[0], "\"; use: policy check FILE"}));
   }
   const policy::Policy policy = TRY(policy::load_policy(words[1]));
+  TRY(policy::check_seccomp_files(policy));
   TRY(print(concat({printable(words[1]), ": valid\nname    ", printable(policy.name), "\nsha256  ",
                     policy.sha256, "\n"})));
   return 0;
@@ -26,7 +28,8 @@ constexpr Command kPolicy = {
     .usage = "check FILE",
     .description =
         "   Exits 1, naming the place, when FILE is not a valid policy: an unknown key, a wrong type, a\n"
-        "   file that is not root's alone to write.\n",
+        "   file that is not root's alone to write; or when a profile of its seccompFilters cannot be "
+        "used.\n",
     .min_arguments = 2,
     .max_arguments = 2,
     .run = run_policy,

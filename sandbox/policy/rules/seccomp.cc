@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "policy/rules/rules.h"
+#include "policy/seccomp_file.h"
 
 namespace gabion::policy {
 namespace {
@@ -79,11 +80,30 @@ void judge_trace(oci::Seccomp& filter, Recorder& log) {
   }
 }
 
+// No mode: a control that was asked for is applied, or the container does not start.
+void judge_pinned(const Policy& policy, const HostFacts& facts, Draft& draft, Recorder& log) {
+  for (const SeccompFile& pinned : policy.seccomp_filters) {
+    const auto found = facts.seccomp_files.find(pinned.file);
+    const SeccompFileFact fact =
+        found == facts.seccomp_files.end() ? SeccompFileFact{"it was not looked at", "", {}} : found->second;
+    if (const std::string objection = object_to(pinned, fact); !objection.empty()) {
+      log.refuses(Rule::kSeccompPinned,
+                  {"linux.seccomp", pinned.file, "",
+                   "the policy stacks " + pinned.file + " on this container's filters: " + objection, ""});
+      continue;
+    }
+    log.pins(Rule::kSeccompPinned, "linux.seccomp", "", pinned.file + " sha256:" + fact.sha256,
+             "the policy stacks this profile on the other filters: the strictest answer of all holds");
+    draft.controls.seccomp_filters.push_back({pinned.file, fact.sha256, fact.filter});
+  }
+}
+
 }  // namespace
 
 void judge_seccomp(const Policy& policy, const HostFacts& facts, Draft& draft, Recorder& log) {
   draft.controls.seccomp_profile = policy.seccomp_profile;
   draft.controls.violations = policy.violations;
+  judge_pinned(policy, facts, draft, log);
   if (!draft.spec.linux_.seccomp) return;
   oci::Seccomp& filter = *draft.spec.linux_.seccomp;
   judge_architectures(facts, filter, log);

@@ -18,6 +18,7 @@ State full_state() {
   state.cgroup.directories = {{"memory", "/sys/fs/cgroup/memory/x"}, {"unified", "/sys/fs/cgroup/unified/x"}};
   state.id_base = 4294836224U;
   state.id_size = 65536;
+  state.recorded = true;
   state.own_pid_namespace = false;
   state.policy = "restricted";
   state.controls.own_user_namespace = true;
@@ -27,6 +28,13 @@ State full_state() {
   state.controls.violations.set(0, policy::Answer::kKill);
   state.controls.violations.set(3, policy::Answer::kLog);
   state.monitor = {4243, 98765};
+  oci::Seccomp filter;
+  filter.default_action = "SCMP_ACT_ERRNO";
+  filter.default_errno_ret = 38;
+  filter.architectures = {"SCMP_ARCH_X86_64"};
+  filter.syscalls = {{.names = {"read", "write"}, .action = "SCMP_ACT_ALLOW", .errno_ret = {}, .args = {}}};
+  filter.syscalls[0].args = {{.index = 1, .value = UINT64_MAX, .value_two = 2, .op = "SCMP_CMP_EQ"}};
+  state.controls.seccomp_filters = {{.file = "/p.json", .sha256 = "ab", .filter = filter}};
   state.controls.volatile_paths = {{"/tmp"}, {"/var"}};
   state.controls.volatile_bytes = 1ULL << 40;
   state.controls.tmpfs_bytes = 7;
@@ -56,6 +64,7 @@ TEST(State, SurvivesWritingAndReading) {
   EXPECT_EQ(back->cgroup.directories, state.cgroup.directories);
   EXPECT_EQ(back->id_base, state.id_base);
   EXPECT_EQ(back->id_size, state.id_size);
+  EXPECT_EQ(back->recorded, state.recorded);
   EXPECT_EQ(back->own_pid_namespace, state.own_pid_namespace);
   EXPECT_EQ(back->policy, state.policy);
   EXPECT_EQ(back->controls, state.controls);

@@ -47,6 +47,7 @@ struct CreateOptions {
   bool no_pivot = false;
   bool no_new_keyring = false;
   bool detach = true;  // false only for foreground `run`
+  int recorder = -1;   // record() sets it: socket that takes the listener of a recording; borrowed
 };
 
 struct ExecOptions {
@@ -80,6 +81,12 @@ Status create(const Host& host, const CreateOptions& options);
 Status start(const Host& host, const std::string& id);
 // create + start + (unless detached) wait and delete; the value is the exit code (128+N for signals).
 Result<int> run(const Host& host, const CreateOptions& options, bool keep);
+// run in the foreground, with every system call noted (container/record.h).
+struct Recording {
+  int exit_code = 0;     // the container's
+  std::string document;  // a seccomp profile of what it called
+};
+Result<Recording> record(const Host& host, CreateOptions options);
 Result<int> exec(const Host& host, const ExecOptions& options);  // detached: 0
 Status kill(const Host& host, const std::string& id, int signal, bool all);
 Status remove(const Host& host, const std::string& id, bool force);

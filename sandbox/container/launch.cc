@@ -22,6 +22,7 @@
 #include "container/plan.h"
 #include "container/plan_parts.h"
 #include "container/process.h"
+#include "container/record.h"
 #include "container/sealed_copy.h"
 #include "container/start_socket.h"
 #include "container/survey.h"
@@ -75,6 +76,7 @@ State first_state(const Host& host, const CreateOptions& options, const BundleCo
   state.policy = host.policy->name;
   state.policy_sha256 = host.policy->sha256;
   state.controls = hardened.controls();
+  state.recorded = options.recorder >= 0;
   state.annotations = spec.annotations;
   state.hooks = spec.hooks;
   return state;
@@ -329,6 +331,7 @@ Result<std::unique_ptr<Launch>> launch(const Host& host, const Store& store, con
   TRY(claim(host, store, judged, inputs, *made));
 
   Plan plan = TRY(make_plan(judged.hardened, judged.seen, inputs));
+  if (options.recorder >= 0) TRY(add_recording(plan.process, spec.linux_.seccomp, options.recorder));
   InitInputs init_inputs;
   if (!host.no_cgroups) TRY_AT(make_cgroup(plan, init_inputs, spec, *made), "cgroup");
   init_inputs.preserve_fds = options.preserve_fds;

@@ -32,7 +32,7 @@ struct Command {
 
 // One per file of the same name.
 extern const Command kCheck, kCheckpoint, kCreate, kDelete, kEvents, kExec, kExplain, kFeatures, kKill, kList,
-    kPause, kPolicy, kProbe, kPs, kRestore, kResume, kRun, kSpec, kStart, kState, kUpdate;
+    kPause, kPolicy, kProbe, kProfile, kPs, kRestore, kResume, kRun, kSpec, kStart, kState, kUpdate;
 
 // In the order help lists them.
 std::span<const Command* const> commands();

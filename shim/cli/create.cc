@@ -8,7 +8,7 @@ namespace gabion::cli {
 
 Result<container::CreateOptions> create_options(const Arguments& arguments) {
   container::CreateOptions options;
-  options.id = arguments.positional()[0];
+  options.id = arguments.positional().back();  // `profile record ID` has a word before it
   if (arguments.has("bundle")) options.bundle = arguments.text("bundle");
   if (arguments.has("config")) options.config = arguments.text("config");
   options.console_socket = arguments.text("console-socket");

@@ -98,9 +98,9 @@ int run_command(const Context& context, const Command& command, std::span<const 
 
 std::span<const Command* const> commands() {
   static constexpr const Command* kCommands[] = {
-      &kCheck,    &kCheckpoint, &kCreate, &kDelete, &kEvents, &kExec,  &kExplain,
-      &kFeatures, &kKill,       &kList,   &kPause,  &kPolicy, &kProbe, &kPs,
-      &kRestore,  &kResume,     &kRun,    &kSpec,   &kStart,  &kState, &kUpdate,
+      &kCheck,  &kCheckpoint, &kCreate, &kDelete, &kEvents, &kExec,    &kExplain, &kFeatures,
+      &kKill,   &kList,       &kPause,  &kPolicy, &kProbe,  &kProfile, &kPs,      &kRestore,
+      &kResume, &kRun,        &kSpec,   &kStart,  &kState,  &kUpdate,
   };
   return kCommands;
 }

@@ -49,6 +49,37 @@ fi
 exec "$@"
 """
 
+NODE_SERVER = """// A page made by a worker thread.
+const http = require('http');
+const { Worker } = require('worker_threads');
+
+http.createServer((request, response) => {
+  const worker = new Worker("require('worker_threads').parentPort.postMessage('served by node\\\\n')", { eval: true });
+  worker.once('message', text => response.end(text));
+  worker.once('error', error => response.destroy(error));
+}).listen(8000);
+process.on('SIGTERM', () => process.exit(0));
+"""
+
+JAVA_SERVER = """import com.sun.net.httpserver.HttpServer;
+import java.net.InetSocketAddress;
+import java.util.concurrent.Executors;
+
+public class Page {
+  public static void main(String[] args) throws Exception {
+    HttpServer server = HttpServer.create(new InetSocketAddress(8000), 0);
+    server.setExecutor(Executors.newFixedThreadPool(4));
+    server.createContext("/", exchange -> {
+      byte[] page = "served by java\\n".getBytes();
+      exchange.sendResponseHeaders(200, page.length);
+      exchange.getResponseBody().write(page);
+      exchange.close();
+    });
+    server.start();
+  }
+}
+"""
+
 RECIPES = {
     "nginx": {
         "packages": ["nginx-light"],
@@ -82,6 +113,18 @@ RECIPES = {
         "files": {"/srv/www/index.html": "served by python\n"},
         "config": {"Cmd": ["python3", "-m", "http.server", "8000"], "WorkingDir": "/srv/www",
                    "ExposedPorts": {"8000/tcp": {}}},
+    },
+    "node": {
+        "packages": ["nodejs"],
+        "files": {"/srv/server.js": NODE_SERVER},
+        "config": {"Cmd": ["node", "/srv/server.js"], "ExposedPorts": {"8000/tcp": {}}},
+    },
+    "java": {
+        # With its compiler, so that a program needs no build of its own; without what only builds runtimes.
+        "packages": ["openjdk-17-jdk-headless"],
+        "files": {"/srv/Page.java": JAVA_SERVER},
+        "finish": "rm -rf /usr/lib/jvm/*/jmods /usr/lib/jvm/*/lib/ct.sym",
+        "config": {"Cmd": ["java", "/srv/Page.java"], "ExposedPorts": {"8000/tcp": {}}},
     },
 }
 

@@ -135,6 +135,22 @@ class Services(DockerCase):
                   "d = sqlite3.connect(tempfile.mktemp()); d.execute('create table t(x)'); d.commit(); print('db')\n")
         self.assertEqual(docker("run", "--rm", image, "python3", "-c", script).out.split(), ["4950", "4950", "child", "db"])
 
+    def test_node(self):
+        image = self.node.image("node")
+        name = self.daemon(image=image, options=("-p", "18095:8000"))
+        self.await_page(18095, "served by node\n")
+        self.assert_hardened(name)
+        docker("restart", "-t", "20", name)
+        self.await_page(18095, "served by node\n")
+
+    def test_jvm(self):
+        image = self.node.image("java")
+        name = self.daemon(image=image, options=("-p", "18096:8000"))
+        self.await_page(18096, "served by java\n")
+        self.assert_hardened(name)
+        docker("restart", "-t", "20", name)
+        self.await_page(18096, "served by java\n")
+
     def test_debian_shell(self):
         """What people do by hand in a Debian image; writing outside volatile paths is gabion's to refuse."""
         image = self.node.image("python")

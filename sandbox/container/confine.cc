@@ -130,8 +130,11 @@ Status allow_entries(int root, const LandlockRule& rule, const Grants& grants) {
     const std::string name = entry->d_name;
     if (name == "." || name == ".." || !may_execute(fd, *entry)) continue;
     if (std::find(rule.except.begin(), rule.except.end(), name) != rule.except.end()) continue;
-    const Fd file = TRY_AT(open_at(fd, name, O_PATH | O_NOFOLLOW), name);
-    TRY_AT(grants.allow(file.get(), rule.access), name);
+    const Result<Fd> file = open_at(fd, name, O_PATH | O_NOFOLLOW);
+    // Removed meanwhile, by a process of the container whose root is writable: nothing to give a right to.
+    if (!file.ok() && file.error().sys_errno == ENOENT) continue;
+    if (!file.ok()) return Error(file.error()).wrap(name);
+    TRY_AT(grants.allow(file->get(), rule.access), name);
   }
   return errno == 0 ? ok_status() : Status(sys_error("readdir"));
 }

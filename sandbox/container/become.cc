@@ -19,6 +19,7 @@
 #include "base/file.h"
 #include "base/path.h"
 #include "base/text.h"
+#include "container/confine.h"
 #include "container/monitor.h"
 #include "kernel/terminal.h"
 
@@ -229,15 +230,17 @@ Status load_filters(const ProcessPlan& process) {
 }
 
 Status seal(const ProcessPlan& process) {
-  // Without no_new_privs seccomp(2) asks for CAP_SYS_ADMIN, which the next step takes away.
+  // Without no_new_privs seccomp(2) and Landlock ask for CAP_SYS_ADMIN, which the next step takes away.
   // The change of user has cleared it from the effective set; KEEPCAPS kept it permitted.
-  if (!process.no_new_privileges && !process.filters.empty()) {
-    TRY(kernel::raise_all_permitted());
+  if (!process.no_new_privileges) {
+    if (!process.filters.empty() || !process.landlock.empty()) TRY(kernel::raise_all_permitted());
+    TRY(confine(process));
     TRY(load_filters(process));
   }
   TRY(kernel::set_capabilities(process.capabilities));
   if (process.no_new_privileges) {
     if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return sys_error("no_new_privs");
+    TRY(confine(process));
     TRY(load_filters(process));
   }
   return ok_status();

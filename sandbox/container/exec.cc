@@ -11,6 +11,7 @@
 #include "base/path.h"
 #include "base/text.h"
 #include "container/become.h"
+#include "container/confine.h"
 #include "container/container.h"
 #include "container/foreground.h"
 #include "container/launch.h"
@@ -71,6 +72,7 @@ Result<std::string> prepare(ExecPlan& plan) {
   } else {
     TRY(give_stdio(plan.process, plan.namespaces));
   }
+  plan.process.landlock_ruleset = TRY(open_landlock(plan.process, proc.get()));
   TRY(take_identity(plan.process, plan.namespaces, proc.get()));
   guard_child();
   TRY(enter_working_directory(plan.process));
@@ -189,6 +191,7 @@ Result<int> exec(const Host& host, const ExecOptions& options) {
   plan.process.shed_priority = live.state.controls.seal_namespaces;
   plan.process.filters =
       TRY(make_filters(running.linux_.seccomp, live.state.controls, plan.process.capabilities.bounding));
+  TRY(plan_confinement(plan.process, running, live.state.controls));
   if (running.linux_.personality) plan.process.personality = running.linux_.personality->domain;
   // The session keyring of the caller is the host's; runc joins the container's by this name too.
   plan.process.keyring_name = concat({"_ses.", options.id});

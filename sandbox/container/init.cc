@@ -13,6 +13,7 @@
 #include "base/path.h"
 #include "base/text.h"
 #include "container/become.h"
+#include "container/confine.h"
 #include "container/hooks.h"
 #include "container/rootfs.h"
 #include "container/spawn.h"
@@ -155,6 +156,7 @@ Result<std::string> prepare(Plan& plan, const InitInputs& inputs, const Channel&
   } else if (!inside) {
     TRY(give_stdio(plan.process, plan.namespaces));
   }
+  plan.process.landlock_ruleset = TRY(open_landlock(plan.process, built.proc.get()));
   TRY(take_identity(plan.process, plan.namespaces, built.proc.get()));
   guard_child();  // the change of user has undone it
   TRY(enter_working_directory(plan.process));
@@ -209,7 +211,7 @@ int init(Plan& plan, const InitInputs& inputs, Channel& channel) {
   if (!commit.ok()) return 1;  // the parent died, or gave up
   outlive_parent();
   if (!close_all_but(inputs.preserve_fds, {inputs.start_listener, channel.fd(), plan.process.listener.get(),
-                                           plan.process.monitor.get()})
+                                           plan.process.monitor.get(), plan.process.landlock_ruleset.get()})
            .ok())
     return 1;
 

@@ -11,6 +11,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "container/confine.h"
 #include "container/plan_parts.h"
 
 namespace gabion::container {
@@ -203,6 +204,7 @@ Result<Plan> make_plan(const policy::HardenedSpec& hardened, const Survey& surve
     plan.process.shed_priority = hardened.controls().seal_namespaces;
     plan.process.filters =
         TRY(make_filters(spec.linux_.seccomp, hardened.controls(), plan.process.capabilities.bounding));
+    TRY(plan_confinement(plan.process, spec, hardened.controls()));
     make_working_directory(plan);
     TRY(connect_listener(plan.process, spec.linux_.seccomp));
   }

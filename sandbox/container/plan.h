@@ -16,6 +16,7 @@
 #include "base/path.h"
 #include "base/result.h"
 #include "container/id_range.h"
+#include "container/landlock_rules.h"
 #include "container/survey.h"
 #include "kernel/attributes.h"
 #include "kernel/capabilities.h"
@@ -142,7 +143,10 @@ struct ProcessPlan {
     Listener listener = Listener::kNone;
   };
   std::vector<Filter> filters;
-  Fd listener;  // connected socket of linux.seccomp.listenerPath
+  std::vector<LandlockPlace> landlock;  // what it may do with files; empty: not asked for
+  Fd landlock_ruleset;                  // the same, opened in the container's root
+  bool deny_write_execute = false;      // memory that was writable never becomes executable
+  Fd listener;                          // connected socket of linux.seccomp.listenerPath
   std::string listener_metadata;
   std::string listener_state;  // what is sent with the descriptor; only the process knows its pid
   Fd monitor;                  // monitor.h

@@ -116,6 +116,8 @@ constexpr Switch kSwitches[] = {
     {"unprivilegedLowPorts", &policy::Controls::unprivileged_low_ports},
     {"unprivilegedPing", &policy::Controls::unprivileged_ping},
     {"privateStdio", &policy::Controls::private_stdio},
+    {"landlock", &policy::Controls::landlock},
+    {"memoryDenyWriteExecute", &policy::Controls::memory_deny_write_execute},
 };
 
 Value write_controls(const policy::Controls& controls) {

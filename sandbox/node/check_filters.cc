@@ -1,5 +1,6 @@
-// What narrows a container once it runs: seccomp, memfds that do not execute, Landlock.
-#include <linux/landlock.h>
+// What narrows a container once it runs: seccomp, memfds that do not execute, Landlock, memory that is never
+// writable and then executable.
+#include <fcntl.h>
 #include <linux/seccomp.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -7,7 +8,10 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/path.h"
 #include "base/text.h"
+#include "kernel/landlock.h"
+#include "kernel/mdwe.h"
 #include "kernel/seccomp.h"
 #include "node/checks.h"
 #include "node/trial.h"
@@ -64,16 +68,42 @@ Status try_memfd_noexec() {
   });
 }
 
-void check_landlock(Findings& findings) {
-  const long abi = ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
-  if (abi > 0) {
-    findings.push_back(passed("landlock", concat({"ABI ", std::to_string(abi)})));
+// A control that this kernel may lack: containers are refused where the policy requires it.
+void check_wall(const Finding& found, const Status& able, bool required, std::string_view key,
+                Findings& findings) {
+  if (able.ok()) {
+    findings.push_back(passed(found.check, found.found));
     return;
   }
+  const std::string message = able.error().message();
   findings.push_back(
-      warned("landlock", errno == EOPNOTSUPP ? "built in, and not enabled at boot" : "not in this kernel",
-             "boot with landlock first in lsm= (the kernel's command line); programs inside can then confine "
-             "themselves"));
+      required
+          ? failed(found.check, message, concat({found.fix, ", or set \"", key, "\": false in the policy"}))
+          : warned(found.check, message, concat({found.fix, "; until then no policy may ask for it"})));
+}
+
+Status try_landlock() {
+  return in_child([]() -> Status {
+    namespace landlock = kernel::landlock;
+    const int abi = TRY(landlock::abi());
+    landlock::Ruleset rules = TRY(landlock::Ruleset::make(landlock::kAll, landlock::known_rights(1), abi));
+    const Fd ruleset = std::move(rules).take();
+    if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return sys_error("prctl(PR_SET_NO_NEW_PRIVS)");
+    TRY(landlock::restrict_self(ruleset.get()));
+    if (!open_path("/", O_RDONLY | O_DIRECTORY).ok() && errno == EACCES) return ok_status();
+    return make_error(Code::kInternal, "a ruleset that allows nothing was installed and does not hold");
+  });
+}
+
+Status try_mdwe() {
+  return in_child([]() -> Status {
+    TRY(kernel::check_mdwe());
+    TRY(kernel::refuse_exec_gain());
+    const int access = PROT_READ | PROT_WRITE | PROT_EXEC;
+    const void* memory = ::mmap(nullptr, 4096, access, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED && errno == EACCES) return ok_status();
+    return make_error(Code::kInternal, "writable and executable memory was refused and is given");
+  });
 }
 
 }  // namespace
@@ -101,7 +131,14 @@ void check_filters(const Subject& subject, Findings& findings) {
                                    "write to a memfd"
                                  : memfd.error().message(),
                           "boot Linux 6.3 or newer"));
-  check_landlock(findings);
+  const Result<int> abi = kernel::landlock::abi();
+  const std::string version = abi.ok() ? concat({"ABI ", std::to_string(*abi)}) : std::string();
+  check_wall(
+      warned("landlock", version, "boot a kernel with CONFIG_SECURITY_LANDLOCK, with landlock in lsm="),
+      try_landlock(), subject.policy.landlock, "landlock", findings);
+  check_wall(
+      warned("mdwe", "memory that is writable and executable can be refused", "boot Linux 6.3 or newer"),
+      try_mdwe(), subject.policy.memory_deny_write_execute, "memoryDenyWriteExecute", findings);
 }
 
 }  // namespace gabion::node

@@ -333,7 +333,7 @@ Status read_violations(const Value& value, std::string_view where, Policy& polic
 
 Status skip(const Value&, std::string_view, Policy&) { return ok_status(); }
 
-constexpr std::array<Field<Policy>, 31> kFields = {
+constexpr std::array<Field<Policy>, 33> kFields = {
     {{"name", skip},
      {"extends", skip},
      {"enforce", read_bool<&Policy::enforce, Policy>},
@@ -344,6 +344,8 @@ constexpr std::array<Field<Policy>, 31> kFields = {
      {"forbidNestedNamespaces", read_bool<&Policy::forbid_nested_namespaces, Policy>},
      {"noMemfdExec", read_bool<&Policy::no_memfd_exec, Policy>},
      {"privateStdio", read_bool<&Policy::private_stdio, Policy>},
+     {"landlock", read_bool<&Policy::landlock, Policy>},
+     {"memoryDenyWriteExecute", read_bool<&Policy::memory_deny_write_execute, Policy>},
      {"seccompProfile", read_text<&Policy::seccomp_profile, Policy>},
      {"violations", read_violations},
      {"seccompFilters", read_seccomp_files<Policy>},

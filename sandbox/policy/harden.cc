@@ -31,6 +31,8 @@ void judge_everything(const Policy& policy, const HostFacts& facts, const oci::S
   judge_annotations(draft, log);
   draft.controls.core_dumps_off = policy.mode(Rule::kProcessCoreDumps) != Mode::kWarn;
   draft.controls.private_stdio = policy.private_stdio;
+  draft.controls.landlock = policy.landlock;
+  draft.controls.memory_deny_write_execute = policy.memory_deny_write_execute;
 }
 
 // A second process has the container's label, whatever the mode: the label is what holds the container.

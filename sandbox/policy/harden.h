@@ -44,8 +44,10 @@ struct Controls {
       false;  // net.ipv4.ip_unprivileged_port_start = 0 (NET_BIND_SERVICE was asked for and granted)
   bool unprivileged_ping = false;  // net.ipv4.ping_group_range = "0 <last id>" (NET_RAW was asked for)
   bool private_stdio = false;      // stdio pipes are given to the container's user
-  std::string seccomp_profile;     // built-in profile stacked on the spec's filter; "" none
-  Violations violations;           // answers to calls the profile denies; any: a monitor listens
+  bool landlock = false;           // what the mounts say of files, a second time
+  bool memory_deny_write_execute = false;     // no memory becomes executable that could be written
+  std::string seccomp_profile;                // built-in profile stacked on the spec's filter; "" none
+  Violations violations;                      // answers to calls the profile denies; any: a monitor listens
   std::vector<PinnedFilter> seccomp_filters;  // stacked on both
   std::vector<VolatilePath> volatile_paths;
   uint64_t volatile_bytes = 0;  // size of the one tmpfs behind them all

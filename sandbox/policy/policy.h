@@ -98,6 +98,8 @@ struct Policy {
   bool forbid_nested_namespaces = false;
   bool no_memfd_exec = false;
   bool private_stdio = false;
+  bool landlock = false;
+  bool memory_deny_write_execute = false;
   std::string seccomp_profile;  // built-in filter stacked on the spec's; "" none
   Violations violations;        // what follows on calls that the built-in filter denies
   std::vector<SeccompFile> seccomp_filters;

@@ -116,6 +116,9 @@ std::vector<std::string> control_lines(const policy::Controls& controls) {
   add(controls.unprivileged_low_ports, "ports below 1024 may be bound without a capability");
   add(controls.unprivileged_ping, "ping works without a capability");
   add(controls.private_stdio, "standard streams belong to the container's user");
+  add(controls.landlock,
+      "Landlock: nothing writable executes, and no device is made, whatever the mounts say");
+  add(controls.memory_deny_write_execute, "no memory becomes executable that could be written");
   if (!controls.seccomp_profile.empty()) {
     lines.push_back(
         concat({"system call filter \"", controls.seccomp_profile, "\" on top of the spec's own"}));
@@ -144,6 +147,8 @@ json::Value controls_document(const policy::Controls& controls) {
   document.set("unprivilegedLowPorts", json::Value::boolean(controls.unprivileged_low_ports));
   document.set("unprivilegedPing", json::Value::boolean(controls.unprivileged_ping));
   document.set("privateStdio", json::Value::boolean(controls.private_stdio));
+  document.set("landlock", json::Value::boolean(controls.landlock));
+  document.set("memoryDenyWriteExecute", json::Value::boolean(controls.memory_deny_write_execute));
   document.set("seccompProfile", json::Value::string(controls.seccomp_profile));
   json::Value violations = json::Value::object();
   for (const std::string_view kind : policy::kViolationKinds) {

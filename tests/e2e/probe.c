@@ -127,6 +127,16 @@ static long attempt(const char* name) {
   if (!strcmp(name, "memfd-exec")) return memfd_exec();
   if (!strcmp(name, "map-exec-tmp")) return map_exec("/tmp/mapped");
   if (!strcmp(name, "map-exec-shm")) return map_exec("/dev/shm/mapped");
+  if (!strcmp(name, "map-writable-exec")) {
+    int access = PROT_READ | PROT_WRITE | PROT_EXEC;
+    return mmap(NULL, 4096, access, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? -1 : 0;
+  }
+  if (!strcmp(name, "write-then-exec")) {
+    char* memory = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) return -1;
+    *memory = 1;
+    return mprotect(memory, 4096, PROT_READ | PROT_EXEC);
+  }
   if (!strcmp(name, "chown")) {
     int fd = open("/tmp/owned", O_RDWR | O_CREAT, 0600);
     return fd < 0 ? -1 : fchown(fd, 1234, 1234);

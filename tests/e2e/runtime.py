@@ -46,6 +46,14 @@ ALL_CAPABILITIES = ["CAP_" + name for name in (
 
 only_gabion = unittest.skipUnless(IS_GABION, "asserts what gabion promises; another runtime is under test")
 
+_libc = ctypes.CDLL(None, use_errno=True)
+# landlock_create_ruleset(2) for its version, and PR_GET_MDWE.
+HAS_LANDLOCK = _libc.syscall(444, None, 0, 1) > 0
+HAS_MDWE = _libc.prctl(66, 0, 0, 0, 0) >= 0
+needs_landlock = unittest.skipUnless(HAS_LANDLOCK, "this kernel has no Landlock, or has it off")
+# The tier `maximum` requires both.
+needs_maximum = unittest.skipUnless(HAS_LANDLOCK and HAS_MDWE, "`maximum` needs Landlock and Linux 6.3")
+
 _shared = None
 
 

@@ -82,8 +82,8 @@ class ThisNode(CheckCase):
                      "id-range", "audit-log", "docker"):
             for each in found[name]:
                 self.assertEqual(each["result"], "pass", each)
-        for name in ("idmap", "tmpfs-idmap", "seccomp-notify", "memfd-noexec", "landlock", "time-namespace", "cgroups",
-                     "aes", "sha"):
+        for name in ("idmap", "tmpfs-idmap", "seccomp-notify", "memfd-noexec", "landlock", "mdwe", "time-namespace",
+                     "cgroups", "aes", "sha"):
             for each in found[name]:
                 self.assertNotEqual(each["result"], "fail", each)
         self.assertIn("Linux " + os.uname().release, self.one(found, "kernel")["found"])

@@ -8,7 +8,7 @@ import subprocess
 import time
 import unittest
 
-from runtime import ALL_CAPABILITIES, Case, Process, only_gabion, wait_until
+from runtime import ALL_CAPABILITIES, Case, Process, needs_maximum, only_gabion, wait_until
 
 DENIED = ("unshare-user unshare-mount unshare-net unshare-pid unshare-uts unshare-cgroup clone-user mount-tmpfs mount-proc "
           "mount-bind remount-rw umount-mask pivot-root fsopen open-tree mount-setattr sethostname setdomainname mknod "
@@ -350,6 +350,7 @@ class Inside(Case):
         done = self.gabion("run", "--bundle", bundle, name, env=dict(os.environ, SECRET_OF_THE_HOST="1"))
         self.assertNotIn("SECRET_OF_THE_HOST", done.out)
 
+    @needs_maximum
     def test_maximum_refuses_exec(self):
         self.use_policy("maximum")
         name = self.running(edit=lambda document: document["mounts"].clear() if False else None)

@@ -25,7 +25,9 @@ std::string print_controls(const Controls& controls) {
       {"core_dumps_off", controls.core_dumps_off},
       {"unprivileged_low_ports", controls.unprivileged_low_ports},
       {"unprivileged_ping", controls.unprivileged_ping},
-      {"private_stdio", controls.private_stdio}};
+      {"private_stdio", controls.private_stdio},
+      {"landlock", controls.landlock},
+      {"memory_deny_write_execute", controls.memory_deny_write_execute}};
   for (const auto& [name, set] : flags) {
     if (set) text += std::string(" ") + name;
   }

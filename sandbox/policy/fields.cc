@@ -1,73 +1,11 @@
 #include "policy/fields.h"
 
-#include <algorithm>
-#include <array>
 #include <limits>
 
 #include "base/text.h"
-#include "oci/names.h"
-#include "policy/values.h"
+#include "policy/field.h"
 
 namespace gabion::policy {
-namespace {
-
-using json::Value;
-
-template <typename T>
-struct Field {
-  std::string_view key;
-  Status (*read)(const Value&, std::string_view where, T&);
-};
-
-// Runs the row of every member. An unknown key is an error, so that a misspelt control cannot be
-// taken for one that is in force.
-template <typename T, size_t N>
-Status read_object(const Value& object, std::string_view where, const std::array<Field<T>, N>& fields,
-                   T& into) {
-  TRY(expect(object, Value::Kind::kObject, where));
-  for (const auto& [key, value] : object.members()) {
-    const auto row =
-        std::find_if(fields.begin(), fields.end(), [&](const Field<T>& field) { return field.key == key; });
-    if (row == fields.end()) {
-      std::array<std::string_view, N> known;
-      std::transform(fields.begin(), fields.end(), known.begin(),
-                     [](const Field<T>& field) { return field.key; });
-      return unknown_word(where, "key", key, known);
-    }
-    TRY(row->read(value, at_key(where, key), into));
-  }
-  return ok_status();
-}
-
-template <auto Member, typename T>
-Status read_bool(const Value& value, std::string_view where, T& into) {
-  into.*Member = TRY(to_bool(value, where));
-  return ok_status();
-}
-
-template <auto Member, typename T>
-Status read_text(const Value& value, std::string_view where, T& into) {
-  into.*Member = TRY(to_text(value, where));
-  return ok_status();
-}
-
-template <auto Member, typename T>
-Status read_list(const Value& value, std::string_view where, T& into) {
-  into.*Member = TRY(to_list(value, where, into.*Member));
-  return ok_status();
-}
-
-template <auto Member, typename T>
-Status read_paths(const Value& value, std::string_view where, T& into) {
-  into.*Member = TRY(to_list(value, where, into.*Member));
-  return check_paths(into.*Member, where);
-}
-
-template <auto Member, typename T>
-Status read_size(const Value& value, std::string_view where, T& into) {
-  into.*Member = TRY(to_bytes(value, where));
-  return ok_status();
-}
 
 Status check_words(const std::vector<std::string>& words, std::span<const std::string_view> known,
                    std::string_view kind, std::string_view where) {
@@ -78,15 +16,8 @@ Status check_words(const std::vector<std::string>& words, std::span<const std::s
   return ok_status();
 }
 
-template <auto Member, typename T>
-Status read_capabilities(const Value& value, std::string_view where, T& into) {
-  into.*Member = TRY(to_list(value, where, into.*Member));
-  return check_words(into.*Member, oci::names::kCapabilities, "capability", where);
-}
-
-// ---- rules
-
-Result<std::pair<Rule, Mode>> read_rule(std::string_view name, const Value& value, std::string_view where) {
+Result<std::pair<Rule, Mode>> read_rule(std::string_view name, const json::Value& value,
+                                        std::string_view where) {
   const std::optional<Rule> rule = rule_from_name(name);
   if (!rule || *rule == Rule::kException || *rule == Rule::kSeccompPinned) {
     std::array<std::string_view, kRuleCount> known;
@@ -99,6 +30,10 @@ Result<std::pair<Rule, Mode>> read_rule(std::string_view name, const Value& valu
   if (!mode) return invalid(place, "expected \"rewrite\", \"refuse\" or \"warn\"");
   return std::pair{*rule, *mode};
 }
+
+namespace {
+
+using json::Value;
 
 Status read_rules(const Value& value, std::string_view where, Policy& policy) {
   TRY(expect(value, Value::Kind::kObject, where));
@@ -137,154 +72,6 @@ Status read_ids(const Value& value, std::string_view where, Policy& policy) {
     return invalid(where, "base + count must stay below 4294967295, which is no id");
   }
   if (ids.size > ids.count) return invalid(where, "count has no room for one range of size ids");
-  return ok_status();
-}
-
-// ---- devices
-
-Status read_device_type(const Value& value, std::string_view where, DeviceGrant& device) {
-  device.type = TRY(to_text(value, where));
-  return device.type == "c" || device.type == "b" ? ok_status() : invalid(where, "expected \"c\" or \"b\"");
-}
-
-Status read_access(const Value& value, std::string_view where, DeviceGrant& device) {
-  device.access = TRY(to_text(value, where));
-  const bool known = !device.access.empty() && device.access.find_first_not_of("rwm") == std::string::npos;
-  return known ? ok_status() : invalid(where, "expected some of \"rwm\"");
-}
-
-template <int64_t DeviceGrant::*Member>
-Status read_device_number(const Value& value, std::string_view where, DeviceGrant& device) {
-  constexpr uint64_t kMaxMinor = (1U << 20) - 1;  // MINORBITS of the kernel
-  device.*Member = static_cast<int64_t>(TRY(to_unsigned(value, 0, kMaxMinor, where)));
-  return ok_status();
-}
-
-constexpr std::array<Field<DeviceGrant>, 5> kDeviceFields = {
-    {{"path", read_text<&DeviceGrant::path, DeviceGrant>},
-     {"type", read_device_type},
-     {"major", read_device_number<&DeviceGrant::major>},
-     {"minor", read_device_number<&DeviceGrant::minor>},
-     {"access", read_access}}};
-
-Result<std::vector<DeviceGrant>> to_devices(const Value& value, std::string_view where) {
-  TRY(expect(value, Value::Kind::kArray, where));
-  std::vector<DeviceGrant> devices;
-  for (size_t i = 0; i < value.items().size(); ++i) {
-    const Value& item = value.items()[i];
-    const std::string place = at_index(where, i);
-    DeviceGrant device;
-    TRY(read_object(item, place, kDeviceFields, device));
-    for (const std::string_view key : {"path", "type", "major", "minor"}) {
-      if (item.find(key) == nullptr) return invalid(place, concat({"\"", key, "\" is missing"}));
-    }
-    TRY(check_paths({device.path}, at_key(place, "path")));
-    devices.push_back(std::move(device));
-  }
-  return devices;
-}
-
-template <typename T>
-Status read_devices(const Value& value, std::string_view where, T& into) {
-  into.devices = TRY(to_devices(value, where));
-  return ok_status();
-}
-
-template <typename T>
-Status read_seccomp_files(const Value& value, std::string_view where, T& into) {
-  into.seccomp_filters = TRY(to_seccomp_files(value, where));
-  return ok_status();
-}
-
-// ---- hooks
-
-Status read_hook_kinds(const Value& value, std::string_view where, HookGrant& hook) {
-  hook.kinds = TRY(to_texts(value, where));
-  return check_words(hook.kinds, oci::names::kHooks, "kind of hook", where);
-}
-
-Status read_sha256(const Value& value, std::string_view where, HookGrant& hook) {
-  hook.sha256 = TRY(to_sha256(value, where));
-  return ok_status();
-}
-
-constexpr std::array<Field<HookGrant>, 4> kHookFields = {{{"paths", read_paths<&HookGrant::paths, HookGrant>},
-                                                          {"args", read_list<&HookGrant::args, HookGrant>},
-                                                          {"kinds", read_hook_kinds},
-                                                          {"sha256", read_sha256}}};
-
-Status read_hooks(const Value& value, std::string_view where, Policy& policy) {
-  TRY(expect(value, Value::Kind::kArray, where));
-  std::vector<HookGrant> hooks;
-  for (size_t i = 0; i < value.items().size(); ++i) {
-    const Value& item = value.items()[i];
-    const std::string place = at_index(where, i);
-    if (i == 0 && item.is(Value::Kind::kString) && item.text() == "...") {
-      hooks = policy.hooks;
-      continue;
-    }
-    HookGrant hook;
-    TRY(read_object(item, place, kHookFields, hook));
-    if (hook.paths.empty()) return invalid(place, "\"paths\" is missing");
-    hooks.push_back(std::move(hook));
-  }
-  policy.hooks = std::move(hooks);
-  return ok_status();
-}
-
-// ---- exceptions
-
-constexpr std::array<Field<ExceptionMatch>, 6> kMatchFields = {
-    {{"engine", read_text<&ExceptionMatch::engine, ExceptionMatch>},
-     {"bundle", read_text<&ExceptionMatch::bundle, ExceptionMatch>},
-     {"kubernetesNamespace", read_text<&ExceptionMatch::kubernetes_namespace, ExceptionMatch>},
-     {"kubernetesPod", read_text<&ExceptionMatch::kubernetes_pod, ExceptionMatch>},
-     {"kubernetesContainer", read_text<&ExceptionMatch::kubernetes_container, ExceptionMatch>},
-     {"kubernetesImage", read_text<&ExceptionMatch::kubernetes_image, ExceptionMatch>}}};
-
-Status read_match(const Value& value, std::string_view where, Exception& exception) {
-  TRY(read_object(value, where, kMatchFields, exception.match));
-  if (exception.match == ExceptionMatch{}) return invalid(where, "an exception must match on something");
-  return ok_status();
-}
-
-Status read_exception_rules(const Value& value, std::string_view where, Exception& exception) {
-  TRY(expect(value, Value::Kind::kObject, where));
-  for (const auto& [name, item] : value.members()) {
-    exception.rules.push_back(TRY(read_rule(name, item, where)));
-  }
-  return ok_status();
-}
-
-constexpr std::array<Field<Exception>, 9> kExceptionFields = {
-    {{"name", read_text<&Exception::name, Exception>},
-     {"reason", read_text<&Exception::reason, Exception>},
-     {"match", read_match},
-     {"rules", read_exception_rules},
-     {"hostNetwork", read_bool<&Exception::host_network, Exception>},
-     {"capabilities", read_capabilities<&Exception::capabilities, Exception>},
-     {"allowedHostPaths", read_paths<&Exception::allowed_host_paths, Exception>},
-     {"devices", read_devices<Exception>},
-     {"seccompFilters", read_seccomp_files<Exception>}}};
-
-Status read_exceptions(const Value& value, std::string_view where, Policy& policy) {
-  TRY(expect(value, Value::Kind::kArray, where));
-  std::vector<Exception> exceptions;
-  for (size_t i = 0; i < value.items().size(); ++i) {
-    const std::string place = at_index(where, i);
-    Exception exception;
-    TRY(read_object(value.items()[i], place, kExceptionFields, exception));
-    if (exception.name.empty()) return invalid(place, "\"name\" is missing");
-    if (exception.reason.empty())
-      return invalid(place, "\"reason\" is missing: say why, for whoever reviews it");
-    if (exception.match == ExceptionMatch{}) return invalid(place, "\"match\" is missing");
-    for (const Exception& other : exceptions) {  // a container remembers its exceptions by name
-      if (other.name == exception.name)
-        return invalid(place, concat({"there is another exception \"", exception.name, "\""}));
-    }
-    exceptions.push_back(std::move(exception));
-  }
-  policy.exceptions = std::move(exceptions);
   return ok_status();
 }
 

@@ -2,7 +2,8 @@
 // attack is real, outside of them on things made for it.
 //   try NAME...        one line each: "NAME ok" or "NAME errno-name"
 //   swap A B COUNT     exchanges the two names for ever, in bursts; the number of exchanges is the file COUNT
-//   fds SEEN           looks at the descriptors of all other processes for ever; a line in SEEN for each new one
+//   fds SEEN           looks at the descriptors, mount namespaces, roots and rights of all other processes for ever;
+//                      a line in SEEN for each new one
 //   overwrite SEEN IN  appends to the program of each process whose path starts with IN and not with /bin, as soon
 //                      as it may
 //   root-handle DIR    opens inode 2 of DIR's file system by a made-up handle and prints its number
@@ -145,13 +146,43 @@ static int is_new(const char* line) {
   return 1;
 }
 
+static void tell(FILE* seen, const char* line) {
+  if (is_new(line)) fprintf(seen, "%s\n", line);
+}
+
+// Where a process is, if not where this one is, and what it may do.
+static void look_at_place_and_rights(FILE* seen, int pid) {
+  char path[64], line[512], own[64] = "", other[64] = "";
+  struct stat here, there;
+  snprintf(path, sizeof(path), "/proc/%d/root", pid);
+  snprintf(line, sizeof(line), "elsewhere %d root", pid);
+  if (stat("/", &here) == 0 && stat(path, &there) == 0 &&
+      (here.st_dev != there.st_dev || here.st_ino != there.st_ino))
+    tell(seen, line);
+  snprintf(path, sizeof(path), "/proc/%d/ns/mnt", pid);
+  snprintf(line, sizeof(line), "elsewhere %d mounts", pid);
+  if (readlink("/proc/self/ns/mnt", own, sizeof(own) - 1) > 0 && readlink(path, other, sizeof(other) - 1) > 0 &&
+      strcmp(own, other) != 0)
+    tell(seen, line);
+  snprintf(path, sizeof(path), "/proc/%d/status", pid);
+  FILE* status = fopen(path, "re");
+  char text[256];
+  while (status != NULL && fgets(text, sizeof(text), status) != NULL) {
+    if (sscanf(text, "CapPrm: %63s", other) != 1) continue;
+    snprintf(line, sizeof(line), "rights %d %s", pid, other);
+    tell(seen, line);
+  }
+  if (status != NULL) fclose(status);
+}
+
 static void look_at_descriptors(FILE* seen, int pid) {
   char path[64], program[256] = "?", line[8192];
   snprintf(path, sizeof(path), "/proc/%d/exe", pid);
   ssize_t size = readlink(path, program, sizeof(program) - 1);
   if (size > 0) program[size] = 0;
   snprintf(line, sizeof(line), "process %d %s", pid, program);  // "?": it is closed to us
-  if (is_new(line)) fprintf(seen, "%s\n", line);
+  tell(seen, line);
+  look_at_place_and_rights(seen, pid);
   snprintf(path, sizeof(path), "/proc/%d/fd", pid);
   DIR* directory = opendir(path);
   struct dirent* entry;
@@ -162,7 +193,7 @@ static void look_at_descriptors(FILE* seen, int pid) {
     if (size <= 0) continue;
     target[size] = 0;
     snprintf(line, sizeof(line), "descriptor %d %s %s %s", pid, program, entry->d_name, target);
-    if (is_new(line)) fprintf(seen, "%s\n", line);
+    tell(seen, line);
   }
   if (directory != NULL) closedir(directory);
 }

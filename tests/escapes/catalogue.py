@@ -12,12 +12,11 @@ Row = collections.namedtuple("Row", "cves mechanism defence tests control result
 
 ROWS = (
     Row("CVE-2016-9962", "the process that enters a container is traced, its descriptors are used",
-        "not dumpable, in the host's user namespace until its last steps",
+        "not dumpable; made by a go-between outside, without descriptors, root and rights of the host's",
         ("runtime_binary.Descriptors.descriptors_of_who_enters",
          "runtime_binary.DescriptorsUnderRestricted.descriptors_of_who_enters_with_ptrace",
          "runtime_binary.Descriptors.descriptors_of_who_enters_with_ptrace"),
-        "a process with a file open is seen",
-        "held; **not** with SYS_PTRACE and no user namespace, which `passthrough` allows"),
+        "a process with a file open is seen"),
     Row("CVE-2019-5736", "the runtime's file is overwritten through /proc/self/exe",
         "the file cannot be opened for writing: foreign ids, or a sealed copy",
         ("runtime_binary.RuntimeBinary.overwriting_the_runtime",

@@ -27,7 +27,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "e2e"))
 
 from runtime import (  # noqa: E402,F401  pylint: disable=wrong-import-position,unused-import
-    ALL_CAPABILITIES, Case, IS_GABION, Process, RUNTIME, shared, wait_until)
+    ALL_CAPABILITIES, Case, DOCKER_CAPABILITIES, IS_GABION, Process, RUNTIME, shared, wait_until)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SECRET = "canary of the host\n"

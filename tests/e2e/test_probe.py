@@ -4,15 +4,8 @@ import json
 import subprocess
 import unittest
 
-from runtime import ALL_CAPABILITIES, RUNTIME, Case, only_gabion
+from runtime import RUNTIME, Case, only_gabion, own_capabilities
 from test_hardening import careless
-
-
-def own_capabilities():
-    """What this process may give away: the machine of the tests may lack some."""
-    with open("/proc/self/status", encoding="utf-8") as file:
-        sets = int(next(line for line in file if line.startswith("CapPrm:")).split()[1], 16)
-    return [name for number, name in enumerate(ALL_CAPABILITIES) if sets >> number & 1]
 
 
 def wide_open(document):

@@ -15,8 +15,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/bpf.h>
-#include <linux/io_uring.h>
 #include <linux/netlink.h>
 #include <linux/sched.h>
 #include <sched.h>
@@ -33,6 +31,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../support/attempts.h"
+
 // --- system calls ------------------------------------------------------------------------------
 
 static long clone3_user(void) {
@@ -40,21 +40,6 @@ static long clone3_user(void) {
   long pid = syscall(SYS_clone3, &args, sizeof(args));
   if (pid == 0) _exit(0);
   return pid;
-}
-
-static long bpf_map(void) {
-  union bpf_attr attribute;
-  memset(&attribute, 0, sizeof(attribute));
-  attribute.map_type = BPF_MAP_TYPE_ARRAY;
-  attribute.key_size = attribute.value_size = 4;
-  attribute.max_entries = 1;
-  return syscall(SYS_bpf, BPF_MAP_CREATE, &attribute, sizeof(attribute));
-}
-
-static long io_uring(void) {
-  struct io_uring_params parameters;
-  memset(&parameters, 0, sizeof(parameters));
-  return syscall(SYS_io_uring_setup, 1, &parameters);
 }
 
 // socketcall(2) is system call 102 of i386 and takes its arguments from memory: no filter sees the family.
@@ -75,43 +60,14 @@ static long i386_socket(int family, int type) {
 }
 
 static long attempt(const char* name) {
-  if (!strcmp(name, "unshare-user")) return unshare(CLONE_NEWUSER);
-  if (!strcmp(name, "unshare-mount")) return unshare(CLONE_NEWNS);
-  if (!strcmp(name, "unshare-net")) return unshare(CLONE_NEWNET);
   if (!strcmp(name, "clone3-user")) return clone3_user();
-  if (!strcmp(name, "fsopen")) return syscall(SYS_fsopen, "tmpfs", 0);
   if (!strcmp(name, "netfilter")) return socket(AF_NETLINK, SOCK_RAW, NETLINK_NETFILTER);
   if (!strcmp(name, "xfrm")) return socket(AF_NETLINK, SOCK_RAW, NETLINK_XFRM);
   if (!strcmp(name, "key")) return socket(AF_KEY, SOCK_RAW, 2);
-  if (!strcmp(name, "alg")) return socket(AF_ALG, SOCK_SEQPACKET, 0);
   if (!strcmp(name, "rxrpc")) return socket(AF_RXRPC, SOCK_DGRAM, AF_INET);
-  if (!strcmp(name, "vsock")) return socket(AF_VSOCK, SOCK_STREAM, 0);
-  if (!strcmp(name, "packet")) return socket(AF_PACKET, SOCK_RAW, 0);
-  if (!strcmp(name, "bpf")) return bpf_map();
-  if (!strcmp(name, "io-uring")) return io_uring();
   if (!strcmp(name, "i386-unix")) return i386_socket(AF_UNIX, SOCK_STREAM);
   if (!strcmp(name, "i386-netlink")) return i386_socket(AF_NETLINK, SOCK_RAW);
-  errno = ENOTSUP;
-  return -1;
-}
-
-static int try_all(int count, char** names) {
-  for (int i = 0; i < count; ++i) {
-    fflush(stdout);
-    // In a child: some attempts change the process, some filters kill it.
-    pid_t pid = fork();
-    if (pid == 0) {
-      errno = 0;
-      long answer = attempt(names[i]);
-      printf("%s %s\n", names[i], answer >= 0 ? "ok" : strerrorname_np(errno));
-      fflush(stdout);
-      _exit(0);
-    }
-    int status = 0;
-    waitpid(pid, &status, 0);
-    if (WIFSIGNALED(status)) printf("%s SIG%s\n", names[i], sigabbrev_np(WTERMSIG(status)));
-  }
-  return 0;
+  return common_attempt(name);
 }
 
 // --- races -------------------------------------------------------------------------------------
@@ -293,7 +249,7 @@ int main(int argc, char** argv) {
   setvbuf(stdout, NULL, _IOLBF, 0);
   if (!strcmp(argv[1], "euid")) return printf("%d\n", geteuid()) < 0;
   if (argc < 3) return 2;
-  if (!strcmp(argv[1], "try")) return try_all(argc - 2, argv + 2);
+  if (!strcmp(argv[1], "try")) return try_all(argc - 2, argv + 2, attempt);
   if (!strcmp(argv[1], "swap") && argc > 4) return swap(argv[2], argv[3], argv[4]);
   if (!strcmp(argv[1], "fds")) return watch(argv[2], look_at_descriptors);
   if (!strcmp(argv[1], "overwrite") && argc > 3) {

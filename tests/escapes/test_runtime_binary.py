@@ -1,13 +1,13 @@
 """The process that enters a container: its program, its descriptors, its working directory, its sockets."""
 
-import json
 import os
 import shutil
 import socket
 import subprocess
 import unittest
 
-from escape import ALL_CAPABILITIES, DOCKER_CAPABILITIES, SECRET, Escape, Process, digest, grant, text_of, wait_until
+from escape import (ALL_CAPABILITIES, DOCKER_CAPABILITIES, IN_MACHINE, SECRET, Escape, Process, config_of, digest, grant,
+                    text_of, wait_until)
 
 
 class RuntimeBinary(Escape):
@@ -78,14 +78,15 @@ class Descriptors(Escape):
     def seen_during_execs(self, *capabilities):
         """What a container that looks at all other processes sees during 100 execs: lines in words, without the
         descriptors of files of its own."""
-        name = self.running("attack", "fds", "/tmp/seen", edit=lambda document: grant(
-            document, *document["process"]["capabilities"]["bounding"], *capabilities))
-        for _ in range(100):
+        name = self.running("attack", "fds", "/tmp/seen", edit=lambda config: grant(
+            config, *config["process"]["capabilities"]["bounding"], *capabilities))
+        times = 30 if IN_MACHINE else 100
+        for _ in range(times):
             self.execute(name, "true")
         # The control: one that has a file open is seen.
         self.execute(name, "sh", "-c", "exec 9</etc/plain; sleep 0.3")
         lines = self.execute(name, "cat", "/tmp/seen").lines
-        self.assertGreater(len({line.split()[1] for line in lines if line.startswith("process")}), 20)
+        self.assertGreater(len({line.split()[1] for line in lines if line.startswith("process")}), times // 5)
         seen = [line.split(" ", 4) for line in lines if line.startswith(("descriptor", "elsewhere", "rights"))]
         self.assertTrue([line for line in seen if line[3:] == ["9", "/etc/plain"]], lines)
         return [line for line in seen if not line[-1].startswith(("/etc/plain", "/proc", "/tmp/seen"))]
@@ -112,25 +113,27 @@ class Descriptors(Escape):
         self.assertEqual([hex(value) for value in rights if value & ~allowed], [])
 
     def test_working_directory_through_a_descriptor(self):
-        """CVE-2024-21626: cwd and exec --cwd of /proc/self/fd/N, by name and through a link of the image. Either an
-        error, or a directory of the container's."""
+        """CVE-2024-21626: cwd and exec --cwd of /proc/self/fd/N, by name and through a link of the image. Nothing of the
+        host's is read: the first process has some such directories, of the container's, an exec has none at all."""
         leaked = os.open(self.outside, os.O_RDONLY)  # an engine's, not close-on-exec
         self.addCleanup(os.close, leaked)
         options = {"pass_fds": [leaked], "check": False, "timeout": 20}
         look = ("sh", "-c", "cat secret ../secret ./../../../../../../.." + self.outside + "/secret")
         container = self.running()
         name, bundle = self.bundle(*look)
-        document = self.document(bundle)
-        for number in [*range(3, 31), leaked]:
+        config = config_of(bundle)
+        for number in [*range(3, 9 if IN_MACHINE else 31), leaked]:
             self.replace(f"{bundle}/rootfs/opt/link{number}", f"/proc/self/fd/{number}")
             for place in (f"/proc/self/fd/{number}", f"/proc/self/fd/{number}/", f"/proc/1/fd/{number}",
                           f"/dev/fd/{number}", f"/opt/link{number}"):
-                document["process"]["cwd"] = place
-                self.write_config(bundle, document)
+                config["process"]["cwd"] = place
+                self.write_config(bundle, config)
                 done = self.gabion("run", "--bundle", bundle, name, **options)
+                self.stopped(done)
                 self.assertNotIn(SECRET.strip(), done.out, place)
                 if place.startswith("/opt") or number % 9 == 3 or number == leaked:
                     done = self.gabion("exec", "--cwd", place, container, *look, **options)
+                    self.stopped(done, "chdir to cwd")
                     self.assertNotIn(SECRET.strip(), done.out, place)
 
     def test_control_a_leaked_descriptor_leads_out(self):
@@ -156,11 +159,6 @@ class Descriptors(Escape):
         container = self.running()
         done = self.execute(container, "probe", "fds", pass_fds=[leaked])
         self.assertEqual([line.split()[0] for line in done.lines], ["0", "1", "2"])
-
-    @staticmethod
-    def document(bundle):
-        with open(bundle + "/config.json", encoding="utf-8") as file:
-            return json.load(file)
 
 
 class DescriptorsUnderRestricted(Descriptors):

@@ -76,7 +76,7 @@ ROWS = (
         ("rootfs.Links.targets_of_files_as_links",), "a shell's redirection is led outside"),
     Row("CVE-2026-30892, CVE-2024-40635", "a user id is read as another, or overflows to root",
         "numbers of 32 bits, or an error",
-        ("ids.Ids.exec_with_user", "ids.Ids.user_of_the_specification"), "ids.Ids.control_truncation"),
+        ("ids.Ids.ids_of_exec", "ids.Ids.exec_with_user", "ids.Ids.user_of_the_specification"), "ids.Ids.control_truncation"),
     Row("CVE-2022-0492", "release_agent of a v1 hierarchy is written", "no mount inside; sealed namespaces",
         ("cgroups.Cgroups.release_agent",), "cgroups.Cgroups.control_release_agent"),
     Row("CVE-2022-0185, CVE-2023-0386, CVE-2023-32233, CVE-2024-1086",

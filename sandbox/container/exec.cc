@@ -1,10 +1,11 @@
 // exec: another process in a running container, held to what the first one was.
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
-#include <sys/mount.h>
 #include <unistd.h>
 
+#include <utility>
 #include <variant>
 
 #include "base/file.h"
@@ -13,6 +14,7 @@
 #include "container/become.h"
 #include "container/confine.h"
 #include "container/container.h"
+#include "container/entrance.h"
 #include "container/foreground.h"
 #include "container/launch.h"
 #include "container/lifecycle.h"
@@ -21,8 +23,6 @@
 #include "container/plan_parts.h"
 #include "container/sealed_copy.h"
 #include "container/spawn.h"
-#include "container/start_socket.h"
-#include "kernel/mount.h"
 #include "kernel/terminal.h"
 #include "oci/check.h"
 
@@ -30,8 +30,9 @@ namespace gabion::container {
 
 namespace {
 
-// The user namespace comes last, and the mount namespace only once there is a procfs.
-constexpr int kNamespacesFirst = CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
+// The user namespace comes last.
+constexpr int kNamespacesFirst =
+    CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP | CLONE_NEWNS;
 
 struct ExecPlan {
   ProcessPlan process;
@@ -39,6 +40,7 @@ struct ExecPlan {
   std::vector<Fd> cgroup_procs;
   int init_pidfd = -1;
   int console_socket = -1;
+  int preserve_fds = 0;
   Info state;  // of the container, for a seccomp listener
 };
 
@@ -55,62 +57,67 @@ Result<Fd> exec_terminal(const ExecPlan& plan) {
   return std::move(terminal.slave);
 }
 
-Result<std::string> prepare(ExecPlan& plan) {
-  if (::setsid() < 0 && errno != EPERM) return sys_error("setsid");
-  // A private procfs of the container's pid namespace: the container's own /proc may be anything.
-  const Fd proc = TRY_AT(
-      kernel::new_filesystem("proc", "proc", {}, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC),
-      "private procfs");
-  // Made out here: the kernel gives no procfs in a mount namespace of a user namespace other than the
-  // host's where a mask covers part of the one that is there (EPERM).
-  if (::setns(plan.init_pidfd, CLONE_NEWNS) != 0) return sys_error("join the container's mount namespace");
+// Without a user namespace between, what the go-between has left are the host's rights, and the process is
+// seen in the container before its last steps have cut them: it gets no more than those steps need, which are
+// a look at its working directory and program, and a filter without no_new_privs (seccomp(2)).
+Status shed_rights_of_the_host(const ProcessPlan& process) {
+  const kernel::CapabilitySets& sets = process.capabilities;
+  kernel::CapabilitySet keep = sets.permitted | sets.effective | sets.inheritable | sets.ambient;
+  keep |= kernel::CapabilitySet{1} << CAP_DAC_OVERRIDE;
+  if (!process.no_new_privileges && !process.filters.empty())
+    keep |= kernel::CapabilitySet{1} << CAP_SYS_ADMIN;
+  return kernel::limit_permitted(keep);
+}
+
+// In the go-between: whatever takes the host's rights and descriptors.
+Status enter_container(const ExecPlan& plan) {
+  for (const Fd& procs : plan.cgroup_procs)
+    TRY_AT(write_all(procs.get(), "0"), "join the container's cgroup");
+  // The host's: the container's own /proc may be anything.
+  const Fd proc = TRY(open_path("/proc", O_PATH | O_DIRECTORY));
+  if (::setns(plan.init_pidfd, kNamespacesFirst) != 0) return sys_error("join the container's namespaces");
   Fd console;
   if (plan.process.terminal) console = TRY(exec_terminal(plan));
   TRY(set_privileged_attributes(plan.process, proc.get()));
   if (console.valid()) {
-    TRY(kernel::adopt_terminal(console.get()));
+    TRY(kernel::put_on_stdio(console.get()));
   } else {
     TRY(give_stdio(plan.process, plan.namespaces));
   }
   plan.process.landlock_ruleset = TRY(open_landlock(plan.process, proc.get()));
   TRY(take_identity(plan.process, plan.namespaces, proc.get()));
-  guard_child();
+  guard_child();  // the change of user has undone it
+  if (!plan.namespaces.user.valid()) TRY(shed_rights_of_the_host(plan.process));
+  return ok_status();
+}
+
+// In the process, as it will be: paths such as /proc/self are its own only here.
+Result<std::string> prepare(ExecPlan& plan) {
+  if (::setsid() < 0 && errno != EPERM) return sys_error("setsid");
+  if (plan.process.terminal) TRY(kernel::adopt_terminal(0));
   TRY(enter_working_directory(plan.process));
   set_home(plan.process);
   return find_executable(plan.process);
 }
 
-int exec_child(ExecPlan& plan, Channel& channel) {
-  auto fail = [&](const Error& error) {
-    (void)channel.send_error(error);
-    return 1;
-  };
-  const Result<std::string> program = prepare(plan);
-  if (!program.ok()) return fail(program.error());
-  if (!channel.send(MessageKind::kReady).ok()) return 1;
-  const Result<Message> commit = channel.expect(MessageKind::kCommit);
-  if (!commit.ok()) return 1;
-  outlive_parent();
-  if (plan.process.listener.valid()) {
-    plan.process.listener_state =
-        listener_state(plan.process.listener_metadata, commit->value, oci_state(plan.state));
-  }
-  if (!channel.send(MessageKind::kExecuting).ok()) return 1;
-  return fail(execute(plan.process, *program));
-}
-
-// The pid namespace is only for children, so a go-between joins everything and makes the process as
-// the runtime's own child (CLONE_PARENT): the caller can wait for it, and it never is an orphan.
-Result<Child> spawn_exec(ExecPlan& plan) {
-  return spawn_in(
-      [&]() -> Status {
-        for (const Fd& procs : plan.cgroup_procs)
-          TRY_AT(write_all(procs.get(), "0"), "join the container's cgroup");
-        if (::setns(plan.init_pidfd, kNamespacesFirst) != 0)
-          return sys_error("join the container's namespaces");
-        return ok_status();
-      },
-      [&](Channel& channel) { return exec_child(plan, channel); }, 0, plan.namespaces.into_cgroup.get());
+Result<Child> enter(Entrance& entrance, ExecPlan& plan) {
+  std::string program;
+  return entrance.enter({.outside = [&] { return enter_container(plan); },
+                         .preserve_fds = plan.preserve_fds,
+                         .keep = {plan.process.listener.get(), plan.process.monitor.get()},
+                         .inside = [&]() -> Status {
+                           program = TRY(prepare(plan));
+                           return ok_status();
+                         },
+                         .execute =
+                             [&](pid_t pid) {
+                               if (plan.process.listener.valid()) {
+                                 plan.process.listener_state = listener_state(plan.process.listener_metadata,
+                                                                              pid, oci_state(plan.state));
+                               }
+                               return execute(plan.process, program);
+                             }},
+                        plan.namespaces.into_cgroup.get());
 }
 
 Status check_status(const Live& live, const ExecOptions& options) {
@@ -210,24 +217,33 @@ Result<int> exec(const Host& host, const ExecOptions& options) {
   ConsoleEnds console;
   if (plan.process.terminal) console = TRY(console_ends(options.console_socket));
   plan.console_socket = console.sender.get();
+  plan.preserve_fds = options.preserve_fds;
   std::optional<SignalForwarder> forwarder;
   if (!options.detach) forwarder = TRY(SignalForwarder::open());
 
-  const Child child = TRY(spawn_exec(plan));
+  // A deadline scheduler's process cannot fork(2), and a flag takes the policy from those it forks: so the
+  // process is given its own once there is nothing left to fork.
+  const kernel::Scheduling scheduling = std::exchange(plan.process.scheduling, {});
+  const auto entrance = TRY(Entrance::open());
+  auto failed = [&](Error error) {
+    return record_failure(host, record,
+                          std::move(error).wrap("exec failed: unable to start container process"));
+  };
+  const Result<Child> entered = enter(*entrance, plan);
+  if (!entered.ok()) return failed(entered.error());
+  const Child& child = *entered;
   Fd terminal;
   const Status ready = [&]() -> Status {
-    TRY(child.channel.expect(MessageKind::kReady));
+    TRY_AT(kernel::set_scheduling(scheduling, child.pid), "process.scheduler");
     if (console.receiver.valid()) terminal = TRY(receive_console(console.receiver.get()));
     TRY(send_pidfd(options.pidfd_socket, child));
     TRY(write_pid_file(options.pid_file, child.pid));
-    TRY(child.channel.send(MessageKind::kCommit, child.pid));
-    return await_execution(child.channel);
+    return entrance->commit();
   }();
   if (!ready.ok()) {
     (void)::kill(child.pid, SIGKILL);  // our own unreaped child
     (void)reap(child.pid);
-    return record_failure(host, record,
-                          Error(ready.error()).wrap("exec failed: unable to start container process"));
+    return failed(ready.error());
   }
   if (options.detach) return 0;
   return forwarder->wait(child.pid, terminal.get());

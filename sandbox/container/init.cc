@@ -5,7 +5,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <climits>
 #include <vector>
 
@@ -162,22 +161,6 @@ Result<std::string> prepare(Plan& plan, const InitInputs& inputs, const Channel&
   TRY(enter_working_directory(plan.process));
   set_home(plan.process);
   return find_executable(plan.process);
-}
-
-// Closes every descriptor but the standard streams, the preserved ones and `keep`. A process that may
-// wait for `start` for days must hold nothing of the runtime: a lock (flock(2) belongs to the open
-// file, which fork(2) shares), a descriptor of the host, a socket the engine leaked.
-Status close_all_but(int preserve_fds, std::vector<int> keep) {
-  std::sort(keep.begin(), keep.end());
-  auto first = static_cast<unsigned>(3 + preserve_fds);
-  for (int fd : keep) {
-    const auto number = static_cast<unsigned>(fd);
-    if (fd < 0 || number < first) continue;
-    if (number > first && ::close_range(first, number - 1, 0) != 0) return sys_error("close_range");
-    first = number + 1;
-  }
-  if (::close_range(first, ~0U, 0) != 0) return sys_error("close_range");
-  return ok_status();
 }
 
 }  // namespace

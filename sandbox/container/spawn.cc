@@ -8,6 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "base/file.h"
 #include "base/text.h"
 
@@ -22,27 +24,39 @@ void guard_child() {
 }
 void outlive_parent() { (void)::prctl(PR_SET_PDEATHSIG, 0); }
 
-namespace {
-
-// fork with flags: single-threaded, so nothing but this thread needs carrying over.
-// NOLINTNEXTLINE(readability-non-const-parameter): the kernel writes through `pidfd`
-Result<pid_t> clone_process(uint64_t flags, int into_cgroup, int* pidfd) {
+Result<pid_t> clone_process(const CloneOptions& options) {
   clone_args args{};
-  args.flags = flags;
+  args.flags = options.flags;
   // With CLONE_PARENT the kernel takes the exit signal from the caller and refuses one here.
-  args.exit_signal = (flags & CLONE_PARENT) != 0 ? 0 : SIGCHLD;
-  if (into_cgroup >= 0) {
+  args.exit_signal = (options.flags & CLONE_PARENT) != 0 ? 0 : SIGCHLD;
+  if (options.into_cgroup >= 0) {
     args.flags |= CLONE_INTO_CGROUP;
-    args.cgroup = static_cast<uint64_t>(into_cgroup);
+    args.cgroup = static_cast<uint64_t>(options.into_cgroup);
   }
-  if (pidfd != nullptr) {
+  if (options.pidfd != nullptr) {
     args.flags |= CLONE_PIDFD;
-    args.pidfd = reinterpret_cast<uint64_t>(pidfd);
+    args.pidfd = reinterpret_cast<uint64_t>(options.pidfd);
   }
+  args.parent_tid = reinterpret_cast<uint64_t>(options.parent_tid);
   const long pid = ::syscall(SYS_clone3, &args, sizeof(args));
   if (pid < 0) return sys_error("clone3 (new namespaces)");
   return static_cast<pid_t>(pid);
 }
+
+Status close_all_but(int preserve_fds, std::vector<int> keep) {
+  std::sort(keep.begin(), keep.end());
+  auto first = static_cast<unsigned>(3 + preserve_fds);
+  for (int fd : keep) {
+    const auto number = static_cast<unsigned>(fd);
+    if (fd < 0 || number < first) continue;
+    if (number > first && ::close_range(first, number - 1, 0) != 0) return sys_error("close_range");
+    first = number + 1;
+  }
+  if (::close_range(first, ~0U, 0) != 0) return sys_error("close_range");
+  return ok_status();
+}
+
+namespace {
 
 [[noreturn]] void run_body(const std::function<int(Channel&)>& body, Channel& channel) {
   guard_child();
@@ -74,37 +88,12 @@ Status enter_user_namespace(const NamespacePlan& namespaces) {
   return ok_status();
 }
 
-}  // namespace
-
-Result<Child> spawn(const NamespacePlan& namespaces, const std::function<Status()>& outside,
-                    const std::function<int(Channel&)>& body) {
-  if (namespaces.owner == NamespacePlan::Owner::kContainer) {
-    return spawn_in(
-        [&]() -> Status {
-          TRY(outside());
-          TRY(enter_outer_namespaces(namespaces));
-          return enter_user_namespace(namespaces);
-        },
-        body, namespaces.create);
-  }
-  if (namespaces.join_pid.valid() || namespaces.own_time) {
-    return spawn_in([&] { return enter_outer_namespaces(namespaces); }, body, namespaces.create,
-                    namespaces.into_cgroup.get());
-  }
-  auto ends = TRY(Channel::pair());
-  int pidfd = -1;
-  const pid_t pid = TRY(clone_process(namespaces.create, namespaces.into_cgroup.get(), &pidfd));
-  if (pid == 0) {
-    ends.first.close();
-    run_body(body, ends.second);
-  }
-  return Child{pid, Fd(pidfd), std::move(ends.first)};
-}
-
+// Through a go-between that first does `enter`, which takes effect only for its children; its error is
+// reported as the child's.
 Result<Child> spawn_in(const std::function<Status()>& enter, const std::function<int(Channel&)>& body,
-                       uint64_t clone_flags, int into_cgroup) {
+                       uint64_t clone_flags, int into_cgroup = -1) {
   auto ends = TRY(Channel::pair());
-  const pid_t middle = TRY(clone_process(0, -1, nullptr));
+  const pid_t middle = TRY(clone_process({}));
   if (middle == 0) {
     ends.first.close();
     guard_child();
@@ -115,7 +104,7 @@ Result<Child> spawn_in(const std::function<Status()>& enter, const std::function
     }
     // CLONE_PARENT: the new process is the runtime's child (and, when the runtime has gone, its
     // subreaper's), never an orphan of this one.
-    Result<pid_t> made = clone_process(clone_flags | CLONE_PARENT, into_cgroup, nullptr);
+    Result<pid_t> made = clone_process({.flags = clone_flags | CLONE_PARENT, .into_cgroup = into_cgroup});
     if (!made.ok()) {
       (void)ends.second.send_error(made.error());
       ::_exit(1);
@@ -139,6 +128,34 @@ Result<Child> spawn_in(const std::function<Status()>& enter, const std::function
   if (pidfd < 0) return sys_error("pidfd_open");
   TRY(ends.first.send(MessageKind::kContinue));
   return Child{pid, Fd(static_cast<int>(pidfd)), std::move(ends.first)};
+}
+
+}  // namespace
+
+Result<Child> spawn(const NamespacePlan& namespaces, const std::function<Status()>& outside,
+                    const std::function<int(Channel&)>& body) {
+  if (namespaces.owner == NamespacePlan::Owner::kContainer) {
+    return spawn_in(
+        [&]() -> Status {
+          TRY(outside());
+          TRY(enter_outer_namespaces(namespaces));
+          return enter_user_namespace(namespaces);
+        },
+        body, namespaces.create);
+  }
+  if (namespaces.join_pid.valid() || namespaces.own_time) {
+    return spawn_in([&] { return enter_outer_namespaces(namespaces); }, body, namespaces.create,
+                    namespaces.into_cgroup.get());
+  }
+  auto ends = TRY(Channel::pair());
+  int pidfd = -1;
+  const pid_t pid = TRY(clone_process(
+      {.flags = namespaces.create, .into_cgroup = namespaces.into_cgroup.get(), .pidfd = &pidfd}));
+  if (pid == 0) {
+    ends.first.close();
+    run_body(body, ends.second);
+  }
+  return Child{pid, Fd(pidfd), std::move(ends.first)};
 }
 
 }  // namespace gabion::container

@@ -5,7 +5,9 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <functional>
+#include <vector>
 
 #include "base/result.h"
 #include "container/channel.h"
@@ -25,10 +27,20 @@ struct Child {
 Result<Child> spawn(const NamespacePlan& namespaces, const std::function<Status()>& outside,
                     const std::function<int(Channel&)>& body);
 
-// The same through a go-between that first does `enter` (joining namespaces that only take effect for
-// children); its error is reported as the child's.
-Result<Child> spawn_in(const std::function<Status()>& enter, const std::function<int(Channel&)>& body,
-                       uint64_t clone_flags = 0, int into_cgroup = -1);
+// fork(2) with clone3(2)'s choices: 0 in the child. Single-threaded, so nothing but this thread is carried
+// over.
+struct CloneOptions {
+  uint64_t flags = 0;
+  int into_cgroup = -1;         // cgroup2 directory; -1: the caller's
+  int* pidfd = nullptr;         // asked for when set
+  pid_t* parent_tid = nullptr;  // for CLONE_PARENT_SETTID
+};
+Result<pid_t> clone_process(const CloneOptions& options);
+
+// Closes every descriptor but the standard streams, the preserved ones and `keep` (-1 among them is nothing).
+// A process that may wait for `start` for days must hold nothing of the runtime: a lock (flock(2) belongs to
+// the open file, which fork(2) shares), a descriptor of the host, a socket the engine leaked.
+Status close_all_but(int preserve_fds, std::vector<int> keep);
 
 // In the child: die with the parent, and be closed to tracers. Changes of credentials, those of setfsuid(2)
 // included, undo both (prctl(2)).

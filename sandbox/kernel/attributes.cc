@@ -114,7 +114,7 @@ Status set_limits(const std::vector<Limit>& limits) {
   return ok_status();
 }
 
-Status set_scheduling(const Scheduling& scheduling) {
+Status set_scheduling(const Scheduling& scheduling, pid_t pid) {
   if (scheduling.policy.empty()) return ok_status();
   const std::optional<int> policy = number_of(kPolicies, scheduling.policy);
   if (!policy) return make_error(Code::kInvalid, concat({"unknown scheduler policy ", scheduling.policy}));
@@ -131,7 +131,7 @@ Status set_scheduling(const Scheduling& scheduling) {
     if (!flag) return make_error(Code::kInvalid, concat({"unknown scheduler flag ", name}));
     attributes.flags |= static_cast<uint64_t>(*flag);
   }
-  if (::syscall(SYS_sched_setattr, 0, &attributes, 0) != 0) return sys_error("set the scheduler");
+  if (::syscall(SYS_sched_setattr, pid, &attributes, 0) != 0) return sys_error("set the scheduler");
   return ok_status();
 }
 

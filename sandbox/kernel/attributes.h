@@ -32,7 +32,8 @@ struct Scheduling {
   uint64_t deadline = 0;
   uint64_t period = 0;
 };
-Status set_scheduling(const Scheduling& scheduling);
+// `pid` 0: the caller.
+Status set_scheduling(const Scheduling& scheduling, pid_t pid = 0);
 
 // set_mempolicy(2); inherited by what the process executes and forks.
 struct MemoryPolicy {

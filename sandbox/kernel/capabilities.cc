@@ -76,6 +76,18 @@ Status set_capabilities(const CapabilitySets& sets) {
   return ok_status();
 }
 
+Status limit_permitted(CapabilitySet keep) {
+  __user_cap_header_struct head = header();
+  __user_cap_data_struct data[2]{};
+  if (::syscall(SYS_capget, &head, data) != 0) return sys_error("read capabilities (capget)");
+  for (unsigned word = 0; word < 2; ++word) {
+    data[word].permitted &= static_cast<uint32_t>(keep >> (32 * word));
+    data[word].effective &= data[word].permitted;
+  }
+  if (::syscall(SYS_capset, &head, data) != 0) return sys_error("drop capabilities (capset)");
+  return ok_status();
+}
+
 Status raise_all_permitted() {
   __user_cap_header_struct head = header();
   __user_cap_data_struct data[2]{};

@@ -29,6 +29,8 @@ Status limit_bounding_set(CapabilitySet bounding);
 // Sets effective, permitted and inheritable at once, then the ambient set. A capability asked for
 // that the process does not have is an error, not a silent loss.
 Status set_capabilities(const CapabilitySets& sets);
+// Drops everything outside `keep` from the permitted and the effective set.
+Status limit_permitted(CapabilitySet keep);
 // Effective := permitted, after setfsuid(2) or setresuid(2) has cleared it.
 Status raise_all_permitted();
 

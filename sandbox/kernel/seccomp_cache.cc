@@ -49,9 +49,12 @@ int note_build_id(dl_phdr_info* object, size_t, void* found) {
 }
 
 std::string_view build_id() {
-  std::string_view found;
-  (void)::dl_iterate_phdr(note_build_id, &found);
-  return found;
+  static const std::string_view kId = [] {
+    std::string_view found;
+    (void)::dl_iterate_phdr(note_build_id, &found);
+    return found;
+  }();
+  return kId;
 }
 
 // Numbers and texts one after the other, so that no two filters give the same bytes.

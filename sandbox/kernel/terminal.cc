@@ -40,12 +40,16 @@ Status resize_terminal(int terminal, uint16_t rows, uint16_t columns) {
   return ok_status();
 }
 
-Status adopt_terminal(int slave) {
-  if (::ioctl(slave, TIOCSCTTY, 0) != 0) return sys_error("console: make it the controlling terminal");
+Status put_on_stdio(int slave) {
   for (int fd = 0; fd < 3; ++fd) {
     if (::dup2(slave, fd) < 0) return sys_error("console: dup2");
   }
   return ok_status();
+}
+
+Status adopt_terminal(int slave) {
+  if (::ioctl(slave, TIOCSCTTY, 0) != 0) return sys_error("console: make it the controlling terminal");
+  return put_on_stdio(slave);
 }
 
 Status send_descriptor(int socket, int fd, const std::string& name) {

@@ -22,7 +22,9 @@ struct Terminal {
 Result<Terminal> open_terminal(int devpts_root);
 Status resize_terminal(int terminal, uint16_t rows, uint16_t columns);
 
-// setsid(2), controlling terminal, descriptors 0, 1 and 2.
+// Puts it on descriptors 0, 1 and 2.
+Status put_on_stdio(int slave);
+// The same, and makes it the controlling terminal: the caller must lead a session that has none (setsid(2)).
 Status adopt_terminal(int slave);
 
 // Sends `fd` over a connected unix socket with `name` as the message (runc's console socket).

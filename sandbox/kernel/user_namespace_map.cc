@@ -15,11 +15,8 @@
 
 namespace gabion::kernel {
 
-namespace {
-
-Status append_map(pid_t pid, const char* name, std::vector<IdMap>& maps) {
-  const std::string path = concat({"/proc/", std::to_string(pid), "/", name});
-  const std::string text = TRY(read_file(path, size_t{1} << 16));
+std::vector<IdMap> parse_id_map(std::string_view text) {
+  std::vector<IdMap> maps;
   for (std::string_view line : split(text, '\n')) {
     std::vector<uint32_t> numbers;
     for (std::string_view word : split(line, ' ')) {
@@ -28,6 +25,15 @@ Status append_map(pid_t pid, const char* name, std::vector<IdMap>& maps) {
     }
     if (numbers.size() == 3) maps.push_back({numbers[0], numbers[1], numbers[2]});
   }
+  return maps;
+}
+
+namespace {
+
+Status append_map(pid_t pid, const char* name, std::vector<IdMap>& maps) {
+  const std::string path = concat({"/proc/", std::to_string(pid), "/", name});
+  const std::string text = TRY(read_file(path, size_t{1} << 16));
+  for (const IdMap& map : parse_id_map(text)) maps.push_back(map);
   return ok_status();
 }
 

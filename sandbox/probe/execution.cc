@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/path.h"
 #include "base/text.h"
+#include "kernel/mountinfo.h"
 #include "probe/check.h"
 #include "probe/child.h"
 
@@ -19,17 +20,16 @@ namespace gabion::probe {
 namespace {
 
 constexpr std::string_view kGroup = "execution";
-constexpr size_t kMountsLimit = size_t{4} << 20;
 
 // Where files may be made: every mount, and the usual places.
 std::set<std::string> places() {
   std::set<std::string> found = {"/", "/tmp", "/var/tmp", "/dev/shm", "/run", "/root", "/home", "."};
-  const Result<std::string> mounts = read_file("/proc/self/mountinfo", kMountsLimit);
+  const Result<std::string> mounts = kernel::read_mountinfo();
   if (!mounts.ok()) return found;
   for (const std::string_view line : split(*mounts, '\n')) {
-    const std::vector<std::string_view> words = split(line, ' ');
-    if (words.size() > 4 && !words[4].starts_with("/proc/") && !words[4].starts_with("/sys/"))
-      found.insert(std::string(words[4]));
+    const auto mount = kernel::parse_mount_line(line);
+    if (mount && !mount->point.starts_with("/proc/") && !mount->point.starts_with("/sys/"))
+      found.insert(kernel::unescape_mount_field(mount->point));
   }
   return found;
 }

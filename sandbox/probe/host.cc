@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "kernel/user_namespace_map.h"
 
 namespace gabion::probe {
 
@@ -11,12 +12,8 @@ std::string host_id_of_root() {
   constexpr size_t kLimit = 65536;
   const Result<std::string> map = read_file("/proc/self/uid_map", kLimit);
   if (!map.ok()) return "";
-  for (const std::string_view line : split(*map, '\n')) {
-    std::vector<std::string_view> words;
-    for (const std::string_view word : split(line, ' ')) {
-      if (!word.empty()) words.push_back(word);
-    }
-    if (words.size() == 3 && words[0] == "0") return std::string(words[1]);
+  for (const kernel::IdMap& line : kernel::parse_id_map(*map)) {
+    if (line.inside == 0) return std::to_string(line.outside);
   }
   return "";
 }

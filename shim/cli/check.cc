@@ -2,9 +2,9 @@
 
 #include <unistd.h>
 
-#include "base/text.h"
 #include "shim/cli/check_text.h"
 #include "shim/cli/command.h"
+#include "shim/cli/format.h"
 
 namespace gabion::cli {
 
@@ -21,10 +21,7 @@ constexpr Flag kFlags[] = {
 };
 
 Result<int> run_check(const Context& context, const Arguments& arguments) {
-  const std::string& format = arguments.text("format");
-  if (!format.empty() && format != "table" && format != "json") {
-    return make_error(Code::kInvalid, concat({"invalid format option \"", format, "\"; use table or json"}));
-  }
+  const bool as_json = TRY(wants_json(arguments));
   if (::geteuid() != 0) return make_error(Code::kInvalid, "check: only root can try what gabion needs");
   node::Request request;
   request.root = context.root;
@@ -35,8 +32,8 @@ Result<int> run_check(const Context& context, const Arguments& arguments) {
   request.containerd_config = arguments.text("containerd-config");
   request.paths = arguments.list("path");
   const node::Findings findings = node::check_node(request);
-  TRY(print(format == "json" ? json::write(check_document(findings), json::Style::kIndented) + "\n"
-                             : check_text(findings, ::isatty(STDOUT_FILENO) == 1)));
+  TRY(print(as_json ? json::write(check_document(findings), json::Style::kIndented) + "\n"
+                    : check_text(findings, ::isatty(STDOUT_FILENO) == 1)));
   return node::worst(findings) == node::Verdict::kFail ? 1 : 0;
 }
 

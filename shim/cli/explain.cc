@@ -1,9 +1,9 @@
 #include <unistd.h>
 
-#include "base/text.h"
 #include "shim/cli/command.h"
 #include "shim/cli/create_options.h"
 #include "shim/cli/explain_text.h"
+#include "shim/cli/format.h"
 
 namespace gabion::cli {
 
@@ -16,19 +16,15 @@ constexpr Flag kFlags[] = {
 };
 
 Result<int> run_explain(const Context& context, const Arguments& arguments) {
-  const std::string& format = arguments.text("format");
-  if (!format.empty() && format != "text" && format != "json") {
-    return make_error(Code::kInvalid, concat({"invalid format option \"", format, "\"; use text or json"}));
-  }
+  const bool as_json = TRY(wants_json(arguments, "text"));
   const std::string bundle = arguments.positional().empty() ? "." : arguments.positional()[0];
   const std::string config = arguments.has("config") ? arguments.text("config") : "config.json";
   Session session = TRY(Session::open(context, Need::kExplain));
   const container::Explanation explanation = TRY(container::explain(session.host(), bundle, config));
   const Subject subject{
       .bundle = bundle, .policy = session.policy().name, .policy_sha256 = session.policy().sha256};
-  TRY(print(format == "json"
-                ? json::write(explain_document(explanation, subject), json::Style::kIndented) + "\n"
-                : explain_text(explanation, subject, ::isatty(STDOUT_FILENO) == 1)));
+  TRY(print(as_json ? json::write(explain_document(explanation, subject), json::Style::kIndented) + "\n"
+                    : explain_text(explanation, subject, ::isatty(STDOUT_FILENO) == 1)));
   return explanation.refused ? 1 : 0;
 }
 

@@ -1,7 +1,7 @@
 #include <algorithm>
 
-#include "base/text.h"
 #include "shim/cli/command.h"
+#include "shim/cli/format.h"
 #include "shim/cli/info_document.h"
 #include "shim/cli/table.h"
 
@@ -24,17 +24,14 @@ std::string table(const std::vector<container::Info>& containers) {
 }
 
 Result<int> run_list(const Context& context, const Arguments& arguments) {
-  const std::string& format = arguments.text("format");
-  if (!format.empty() && format != "table" && format != "json") {
-    return make_error(Code::kInvalid, concat({"invalid format option \"", format, "\"; use table or json"}));
-  }
+  const bool as_json = TRY(wants_json(arguments));
   Session session = TRY(Session::open(context, Need::kState));
   std::vector<container::Info> containers = TRY(container::list(session.host()));
   std::sort(containers.begin(), containers.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
   std::string text;
   if (arguments.on("quiet")) {
     for (const container::Info& info : containers) text += info.id + "\n";
-  } else if (format == "json") {
+  } else if (as_json) {
     json::Value list = json::Value::array();
     for (const container::Info& info : containers) list.push(info_document(info));
     text = json::write(list) + "\n";

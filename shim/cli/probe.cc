@@ -1,6 +1,6 @@
-#include "base/text.h"
 #include "probe/report.h"
 #include "shim/cli/command.h"
+#include "shim/cli/format.h"
 #include "shim/cli/output.h"
 
 namespace gabion::cli {
@@ -13,12 +13,9 @@ constexpr Flag kFlags[] = {
 };
 
 Result<int> run_probe(const Context& /*context*/, const Arguments& arguments) {
-  const std::string& format = arguments.text("format");
-  if (!format.empty() && format != "table" && format != "json") {
-    return make_error(Code::kInvalid, concat({"invalid format option \"", format, "\"; use table or json"}));
-  }
+  const bool as_json = TRY(wants_json(arguments));
   const probe::Report report = probe::probe_everything();
-  if (format == "json") {
+  if (as_json) {
     TRY(print(json::write(probe::report_document(report), json::Style::kIndented) + "\n"));
   } else {
     TRY(print(printable(probe::report_text(report, arguments.on("all")))));

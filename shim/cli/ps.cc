@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "shim/cli/command.h"
+#include "shim/cli/format.h"
 #include "shim/cli/process_table.h"
 
 namespace gabion::cli {
@@ -47,15 +48,12 @@ Result<std::string> run_ps(std::span<const std::string> options) {
 }
 
 Result<int> run_command_ps(const Context& context, const Arguments& arguments) {
-  const std::string& format = arguments.text("format");
-  if (!format.empty() && format != "table" && format != "json") {
-    return make_error(Code::kInvalid, concat({"invalid format option \"", format, "\"; use table or json"}));
-  }
+  const bool as_json = TRY(wants_json(arguments));
   const std::vector<std::string>& words = arguments.positional();
   Session session = TRY(Session::open(context, Need::kState));
   const std::vector<pid_t> pids = TRY(container::processes(session.host(), words[0]));
   std::string text;
-  if (format == "json") {
+  if (as_json) {
     json::Value list = json::Value::array();
     for (pid_t pid : pids) list.push(json::Value::integer(pid));
     text = json::write(list) + "\n";

@@ -12,7 +12,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/bpf.h>
 #include <linux/netlink.h>
 #include <sched.h>
 #include <signal.h>
@@ -33,6 +32,8 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "../support/attempts.h"
 
 static long memfd_exec(void) {
   int fd = memfd_create("x", 0);
@@ -65,9 +66,6 @@ static long map_exec(const char* path) {
 }
 
 static long attempt(const char* name) {
-  if (!strcmp(name, "unshare-user")) return unshare(CLONE_NEWUSER);
-  if (!strcmp(name, "unshare-mount")) return unshare(CLONE_NEWNS);
-  if (!strcmp(name, "unshare-net")) return unshare(CLONE_NEWNET);
   if (!strcmp(name, "unshare-pid")) return unshare(CLONE_NEWPID);
   if (!strcmp(name, "unshare-uts")) return unshare(CLONE_NEWUTS);
   if (!strcmp(name, "unshare-cgroup")) return unshare(CLONE_NEWCGROUP);
@@ -82,7 +80,6 @@ static long attempt(const char* name) {
   if (!strcmp(name, "remount-rw")) return mount(NULL, "/", NULL, MS_REMOUNT | MS_BIND, NULL);
   if (!strcmp(name, "umount-mask")) return umount2("/proc/sys", MNT_DETACH);
   if (!strcmp(name, "pivot-root")) return syscall(SYS_pivot_root, ".", ".");
-  if (!strcmp(name, "fsopen")) return syscall(SYS_fsopen, "tmpfs", 0);
   if (!strcmp(name, "open-tree")) return syscall(SYS_open_tree, AT_FDCWD, "/", 1);
   if (!strcmp(name, "mount-setattr")) {
     struct { uint64_t set, clear, propagation, user; } attributes = {0, 1, 0, 0};
@@ -93,16 +90,10 @@ static long attempt(const char* name) {
   if (!strcmp(name, "mknod")) return mknod("/tmp/disk", S_IFBLK | 0600, makedev(254, 0));
   if (!strcmp(name, "mknod-char")) return mknod("/dev/mem2", S_IFCHR | 0600, makedev(1, 1));
   if (!strcmp(name, "ptrace-init")) return ptrace(PTRACE_ATTACH, 1, 0, 0);
-  if (!strcmp(name, "bpf")) {
-    union bpf_attr attribute;
-    memset(&attribute, 0, sizeof(attribute));
-    return syscall(SYS_bpf, BPF_MAP_CREATE, &attribute, sizeof(attribute));
-  }
   if (!strcmp(name, "perf")) return syscall(SYS_perf_event_open, NULL, 0, -1, -1, 0);
   if (!strcmp(name, "keyctl")) return syscall(SYS_keyctl, 0, -3, 0);
   if (!strcmp(name, "add-key")) return syscall(SYS_add_key, "user", "x", "y", 1, -3);
   if (!strcmp(name, "userfaultfd")) return syscall(SYS_userfaultfd, 0);
-  if (!strcmp(name, "io-uring")) return syscall(SYS_io_uring_setup, 1, NULL);
   if (!strcmp(name, "init-module")) return syscall(SYS_init_module, NULL, 0, "");
   if (!strcmp(name, "kexec")) return syscall(SYS_kexec_load, 0, 0, NULL, 0);
   if (!strcmp(name, "open-by-handle")) return syscall(SYS_open_by_handle_at, AT_FDCWD, NULL, 0);
@@ -116,9 +107,6 @@ static long attempt(const char* name) {
   if (!strcmp(name, "syslog")) return syscall(SYS_syslog, 10, NULL, 0);
   if (!strcmp(name, "chroot")) return chroot("/tmp");
   if (!strcmp(name, "personality")) return syscall(SYS_personality, 0x0008);
-  if (!strcmp(name, "socket-vsock")) return socket(AF_VSOCK, SOCK_STREAM, 0);
-  if (!strcmp(name, "socket-packet")) return socket(AF_PACKET, SOCK_RAW, 0);
-  if (!strcmp(name, "socket-alg")) return socket(AF_ALG, SOCK_SEQPACKET, 0);
   if (!strcmp(name, "socket-raw")) return socket(AF_INET, SOCK_RAW, 1);
   if (!strcmp(name, "socket-audit")) return socket(AF_NETLINK, SOCK_RAW, NETLINK_AUDIT);
   if (!strcmp(name, "socket-inet")) return socket(AF_INET, SOCK_STREAM, 0);
@@ -162,8 +150,7 @@ static long attempt(const char* name) {
     return answer < 0 ? -1 : 0;
   }
   if (!strcmp(name, "x32")) return syscall(0x40000000 | SYS_getpid);
-  errno = ENOTSUP;
-  return -1;
+  return common_attempt(name);
 }
 
 static int list_descriptors(void) {
@@ -189,24 +176,7 @@ int main(int argc, char** argv) {
   if (argc < 2) return 2;
   setvbuf(stdout, NULL, _IOLBF, 0);
   if (!strcmp(argv[1], "fds")) return list_descriptors();
-  if (!strcmp(argv[1], "try")) {
-    for (int i = 2; i < argc; ++i) {
-      fflush(stdout);
-      // In a child: some attempts change the process, some filters kill it.
-      pid_t pid = fork();
-      if (pid == 0) {
-        errno = 0;
-        long answer = attempt(argv[i]);
-        printf("%s %s\n", argv[i], answer >= 0 ? "ok" : strerrorname_np(errno));
-        fflush(stdout);
-        _exit(0);
-      }
-      int status = 0;
-      waitpid(pid, &status, 0);
-      if (WIFSIGNALED(status)) printf("%s SIG%s\n", argv[i], sigabbrev_np(WTERMSIG(status)));
-    }
-    return 0;
-  }
+  if (!strcmp(argv[1], "try")) return try_all(argc - 2, argv + 2, attempt);
   if (!strcmp(argv[1], "limits")) {
     static const struct { const char* name; int number; } kLimits[] = {
         {"core", RLIMIT_CORE}, {"nofile", RLIMIT_NOFILE}, {"nproc", RLIMIT_NPROC}};

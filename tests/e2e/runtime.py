@@ -13,6 +13,7 @@ import atexit
 import copy
 import ctypes
 import glob
+import hashlib
 import json
 import os
 import select
@@ -137,6 +138,25 @@ def make_root(root):
                        ("var/www/page", "from the image\n"), ("etc/plain", "plain\n")):
         with open(os.path.join(root, name), "w", encoding="utf-8") as file:
             file.write(text)
+
+
+def digest(path):
+    """The SHA-256 of a file, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.sha256(file.read()).hexdigest()
+
+
+def config_of(bundle):
+    """Its config.json."""
+    with open(bundle + "/config.json", encoding="utf-8") as file:
+        return json.load(file)
+
+
+def own_capabilities():
+    """What this process may give away: the machine of the tests may lack some."""
+    with open("/proc/self/status", encoding="utf-8") as file:
+        sets = int(next(line for line in file if line.startswith("CapPrm:")).split()[1], 16)
+    return [name for number, name in enumerate(ALL_CAPABILITIES) if sets >> number & 1]
 
 
 class Result:

@@ -4,14 +4,13 @@ Whatever is a file of "the host" here is a canary in a directory of the case; mo
 made in a mount namespace of the case's own.
 """
 
-import json
 import os
 import shutil
 import stat
 import subprocess
 import time
 
-from runtime import HERE, Case, Process, make_root, only_gabion, wait_until
+from runtime import HERE, Case, Process, config_of, make_root, only_gabion, wait_until
 
 SECRET = "canary of the host"
 
@@ -46,11 +45,6 @@ class Attack(Case):
                         HERE + "/attacker.c"], check=True)
         self.gabion("run", "--detach", "--bundle", bundle, name)
         return name
-
-    @staticmethod
-    def document(bundle):
-        with open(bundle + "/config.json", encoding="utf-8") as file:
-            return json.load(file)
 
     def directory(self, name):
         path = f"{self.work}/{name}"
@@ -220,7 +214,7 @@ class WriteAndExecute(Attack):
 
     def test_the_root_itself_as_a_writable_volume(self):
         name, bundle = self.bundle("sh", "-c", "cp /bin/busybox /rw/opt/echo; /opt/echo dropped program ran")
-        document = self.document(bundle)
+        document = config_of(bundle)
         document["mounts"].append(bind(bundle + "/rootfs", "/rw", "rbind", "rw"))
         self.write_config(bundle, document)
         os.mkdir(bundle + "/rootfs/rw")
@@ -266,7 +260,7 @@ class Entering(Attack):
         for make in (lambda path: os.mkfifo(path), lambda path: os.symlink("/proc/self/fd/3", path),
                      lambda path: os.symlink("/dev/zero", path), lambda path: os.mkdir(path)):
             name, bundle = self.bundle("env")
-            document = self.document(bundle)
+            document = config_of(bundle)
             document["process"]["env"] = ["PATH=/bin"]
             self.write_config(bundle, document)
             os.unlink(bundle + "/rootfs/etc/passwd")

@@ -1,6 +1,5 @@
 """What gabion promises of every container, seen from inside one whose config.json asks for the world."""
 
-import hashlib
 import json
 import os
 import shutil
@@ -8,7 +7,7 @@ import subprocess
 import time
 import unittest
 
-from runtime import ALL_CAPABILITIES, Case, Process, needs_maximum, only_gabion, wait_until
+from runtime import ALL_CAPABILITIES, Case, Process, digest, needs_maximum, only_gabion, wait_until
 
 DENIED = ("unshare-user unshare-mount unshare-net unshare-pid unshare-uts unshare-cgroup clone-user mount-tmpfs mount-proc "
           "mount-bind remount-rw umount-mask pivot-root fsopen open-tree mount-setattr sethostname setdomainname mknod "
@@ -21,11 +20,6 @@ ALLOWED = "chown setuid bind-80 socket-inet socket-unix socket-route".split()
 
 # With SYS_MODULE it would be --privileged, which is refused.
 MANY_CAPABILITIES = [name for name in ALL_CAPABILITIES if name != "CAP_SYS_MODULE"]
-
-
-def digest(path):
-    with open(path, "rb") as file:
-        return hashlib.sha256(file.read()).hexdigest()
 
 
 def careless(document):

@@ -5,15 +5,8 @@ import shutil
 import subprocess
 import unittest
 
-from runtime import ALL_CAPABILITIES, RUNTIME, Case, needs_maximum, only_gabion
+from runtime import RUNTIME, Case, needs_maximum, only_gabion, own_capabilities
 from test_hardening import careless
-
-
-def own_capabilities():
-    """What this process may give away: the machine of the tests may lack some."""
-    with open("/proc/self/status", encoding="utf-8") as file:
-        sets = int(next(line for line in file if line.startswith("CapPrm:")).split()[1], 16)
-    return [name for number, name in enumerate(ALL_CAPABILITIES) if sets >> number & 1]
 
 
 def wide_open(document):

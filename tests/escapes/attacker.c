@@ -2,7 +2,8 @@
 // attack is real, outside of them on things made for it.
 //   try NAME...        one line each: "NAME ok" or "NAME errno-name"
 //   swap A B COUNT     exchanges the two names for ever, in bursts; the number of exchanges is the file COUNT
-//   fds SEEN           looks at the descriptors of all other processes for ever; a line in SEEN for each new one
+//   fds SEEN           looks at the descriptors, mount namespaces, roots and rights of all other processes for ever;
+//                      a line in SEEN for each new one
 //   overwrite SEEN IN  appends to the program of each process whose path starts with IN and not with /bin, as soon
 //                      as it may
 //   root-handle DIR    opens inode 2 of DIR's file system by a made-up handle and prints its number
@@ -14,8 +15,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/bpf.h>
-#include <linux/io_uring.h>
 #include <linux/netlink.h>
 #include <linux/sched.h>
 #include <sched.h>
@@ -32,6 +31,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../support/attempts.h"
+
 // --- system calls ------------------------------------------------------------------------------
 
 static long clone3_user(void) {
@@ -39,21 +40,6 @@ static long clone3_user(void) {
   long pid = syscall(SYS_clone3, &args, sizeof(args));
   if (pid == 0) _exit(0);
   return pid;
-}
-
-static long bpf_map(void) {
-  union bpf_attr attribute;
-  memset(&attribute, 0, sizeof(attribute));
-  attribute.map_type = BPF_MAP_TYPE_ARRAY;
-  attribute.key_size = attribute.value_size = 4;
-  attribute.max_entries = 1;
-  return syscall(SYS_bpf, BPF_MAP_CREATE, &attribute, sizeof(attribute));
-}
-
-static long io_uring(void) {
-  struct io_uring_params parameters;
-  memset(&parameters, 0, sizeof(parameters));
-  return syscall(SYS_io_uring_setup, 1, &parameters);
 }
 
 // socketcall(2) is system call 102 of i386 and takes its arguments from memory: no filter sees the family.
@@ -74,43 +60,14 @@ static long i386_socket(int family, int type) {
 }
 
 static long attempt(const char* name) {
-  if (!strcmp(name, "unshare-user")) return unshare(CLONE_NEWUSER);
-  if (!strcmp(name, "unshare-mount")) return unshare(CLONE_NEWNS);
-  if (!strcmp(name, "unshare-net")) return unshare(CLONE_NEWNET);
   if (!strcmp(name, "clone3-user")) return clone3_user();
-  if (!strcmp(name, "fsopen")) return syscall(SYS_fsopen, "tmpfs", 0);
   if (!strcmp(name, "netfilter")) return socket(AF_NETLINK, SOCK_RAW, NETLINK_NETFILTER);
   if (!strcmp(name, "xfrm")) return socket(AF_NETLINK, SOCK_RAW, NETLINK_XFRM);
   if (!strcmp(name, "key")) return socket(AF_KEY, SOCK_RAW, 2);
-  if (!strcmp(name, "alg")) return socket(AF_ALG, SOCK_SEQPACKET, 0);
   if (!strcmp(name, "rxrpc")) return socket(AF_RXRPC, SOCK_DGRAM, AF_INET);
-  if (!strcmp(name, "vsock")) return socket(AF_VSOCK, SOCK_STREAM, 0);
-  if (!strcmp(name, "packet")) return socket(AF_PACKET, SOCK_RAW, 0);
-  if (!strcmp(name, "bpf")) return bpf_map();
-  if (!strcmp(name, "io-uring")) return io_uring();
   if (!strcmp(name, "i386-unix")) return i386_socket(AF_UNIX, SOCK_STREAM);
   if (!strcmp(name, "i386-netlink")) return i386_socket(AF_NETLINK, SOCK_RAW);
-  errno = ENOTSUP;
-  return -1;
-}
-
-static int try_all(int count, char** names) {
-  for (int i = 0; i < count; ++i) {
-    fflush(stdout);
-    // In a child: some attempts change the process, some filters kill it.
-    pid_t pid = fork();
-    if (pid == 0) {
-      errno = 0;
-      long answer = attempt(names[i]);
-      printf("%s %s\n", names[i], answer >= 0 ? "ok" : strerrorname_np(errno));
-      fflush(stdout);
-      _exit(0);
-    }
-    int status = 0;
-    waitpid(pid, &status, 0);
-    if (WIFSIGNALED(status)) printf("%s SIG%s\n", names[i], sigabbrev_np(WTERMSIG(status)));
-  }
-  return 0;
+  return common_attempt(name);
 }
 
 // --- races -------------------------------------------------------------------------------------
@@ -145,13 +102,43 @@ static int is_new(const char* line) {
   return 1;
 }
 
+static void tell(FILE* seen, const char* line) {
+  if (is_new(line)) fprintf(seen, "%s\n", line);
+}
+
+// Where a process is, if not where this one is, and what it may do.
+static void look_at_place_and_rights(FILE* seen, int pid) {
+  char path[64], line[512], own[64] = "", other[64] = "";
+  struct stat here, there;
+  snprintf(path, sizeof(path), "/proc/%d/root", pid);
+  snprintf(line, sizeof(line), "elsewhere %d root", pid);
+  if (stat("/", &here) == 0 && stat(path, &there) == 0 &&
+      (here.st_dev != there.st_dev || here.st_ino != there.st_ino))
+    tell(seen, line);
+  snprintf(path, sizeof(path), "/proc/%d/ns/mnt", pid);
+  snprintf(line, sizeof(line), "elsewhere %d mounts", pid);
+  if (readlink("/proc/self/ns/mnt", own, sizeof(own) - 1) > 0 && readlink(path, other, sizeof(other) - 1) > 0 &&
+      strcmp(own, other) != 0)
+    tell(seen, line);
+  snprintf(path, sizeof(path), "/proc/%d/status", pid);
+  FILE* status = fopen(path, "re");
+  char text[256];
+  while (status != NULL && fgets(text, sizeof(text), status) != NULL) {
+    if (sscanf(text, "CapPrm: %63s", other) != 1) continue;
+    snprintf(line, sizeof(line), "rights %d %s", pid, other);
+    tell(seen, line);
+  }
+  if (status != NULL) fclose(status);
+}
+
 static void look_at_descriptors(FILE* seen, int pid) {
   char path[64], program[256] = "?", line[8192];
   snprintf(path, sizeof(path), "/proc/%d/exe", pid);
   ssize_t size = readlink(path, program, sizeof(program) - 1);
   if (size > 0) program[size] = 0;
   snprintf(line, sizeof(line), "process %d %s", pid, program);  // "?": it is closed to us
-  if (is_new(line)) fprintf(seen, "%s\n", line);
+  tell(seen, line);
+  look_at_place_and_rights(seen, pid);
   snprintf(path, sizeof(path), "/proc/%d/fd", pid);
   DIR* directory = opendir(path);
   struct dirent* entry;
@@ -162,7 +149,7 @@ static void look_at_descriptors(FILE* seen, int pid) {
     if (size <= 0) continue;
     target[size] = 0;
     snprintf(line, sizeof(line), "descriptor %d %s %s %s", pid, program, entry->d_name, target);
-    if (is_new(line)) fprintf(seen, "%s\n", line);
+    tell(seen, line);
   }
   if (directory != NULL) closedir(directory);
 }
@@ -262,7 +249,7 @@ int main(int argc, char** argv) {
   setvbuf(stdout, NULL, _IOLBF, 0);
   if (!strcmp(argv[1], "euid")) return printf("%d\n", geteuid()) < 0;
   if (argc < 3) return 2;
-  if (!strcmp(argv[1], "try")) return try_all(argc - 2, argv + 2);
+  if (!strcmp(argv[1], "try")) return try_all(argc - 2, argv + 2, attempt);
   if (!strcmp(argv[1], "swap") && argc > 4) return swap(argv[2], argv[3], argv[4]);
   if (!strcmp(argv[1], "fds")) return watch(argv[2], look_at_descriptors);
   if (!strcmp(argv[1], "overwrite") && argc > 3) {

@@ -12,12 +12,11 @@ Row = collections.namedtuple("Row", "cves mechanism defence tests control result
 
 ROWS = (
     Row("CVE-2016-9962", "the process that enters a container is traced, its descriptors are used",
-        "not dumpable, in the host's user namespace until its last steps",
+        "not dumpable; made by a go-between outside, without descriptors, root and rights of the host's",
         ("runtime_binary.Descriptors.descriptors_of_who_enters",
          "runtime_binary.DescriptorsUnderRestricted.descriptors_of_who_enters_with_ptrace",
          "runtime_binary.Descriptors.descriptors_of_who_enters_with_ptrace"),
-        "a process with a file open is seen",
-        "held; **not** with SYS_PTRACE and no user namespace, which `passthrough` allows"),
+        "a process with a file open is seen"),
     Row("CVE-2019-5736", "the runtime's file is overwritten through /proc/self/exe",
         "the file cannot be opened for writing: foreign ids, or a sealed copy",
         ("runtime_binary.RuntimeBinary.overwriting_the_runtime",
@@ -77,7 +76,7 @@ ROWS = (
         ("rootfs.Links.targets_of_files_as_links",), "a shell's redirection is led outside"),
     Row("CVE-2026-30892, CVE-2024-40635", "a user id is read as another, or overflows to root",
         "numbers of 32 bits, or an error",
-        ("ids.Ids.exec_with_user", "ids.Ids.user_of_the_specification"), "ids.Ids.control_truncation"),
+        ("ids.Ids.ids_of_exec", "ids.Ids.exec_with_user", "ids.Ids.user_of_the_specification"), "ids.Ids.control_truncation"),
     Row("CVE-2022-0492", "release_agent of a v1 hierarchy is written", "no mount inside; sealed namespaces",
         ("cgroups.Cgroups.release_agent",), "cgroups.Cgroups.control_release_agent"),
     Row("CVE-2022-0185, CVE-2023-0386, CVE-2023-32233, CVE-2024-1086",

@@ -13,13 +13,17 @@ WORDS = ("4294967296", "-1", "0x1", "4294967295", " 1", "1 ", "+1", "01x", "1.0"
 class Ids(Escape):
     policy = "passthrough"
 
-    def test_exec_with_user(self):
-        """crun CVE-2026-30892: exec --user 1 is 1, not 0; what is no number of 32 bits is an error."""
+    def test_ids_of_exec(self):
+        """crun CVE-2026-30892: exec --user 1 is 1, not 0."""
         name = self.running()
         for word, wanted in (("1", "1 0"), ("1:1", "1 1"), ("1000:1000", "1000 1000"), ("0", "0 0"),
                              ("65534", "65534 0")):
             done = self.execute(name, "sh", "-c", "echo $(id -u) $(id -g)", flags=("--user", word))
             self.assertEqual(done.out, wanted, word)
+
+    def test_exec_with_user(self):
+        """CVE-2026-30892, CVE-2024-40635: what is no number of 32 bits is an error."""
+        name = self.running()
         for word in WORDS:
             for user in (word, "1:" + word):
                 self.refused(self.execute(name, "id", "-u", flags=("--user", user), check=False))

@@ -37,7 +37,8 @@ class Calls(Escape):
     def test_page_cache_sockets(self):
         """CVE-2022-0847's kin (CVE-2026-31431, CVE-2026-43284, CVE-2026-43500, CVE-2026-46300): ALG, RXRPC, XFRM and
         KEY sockets are denied; the kernel may lack some, and then they fail outside, too."""
-        self.denied("xfrm", "vsock", "alg", "rxrpc", "key", absent=("alg", "rxrpc", "key", "vsock"))
+        self.denied("xfrm", "socket-vsock", "socket-alg", "rxrpc", "key",
+                    absent=("socket-alg", "rxrpc", "key", "socket-vsock"))
 
     def test_i386_socketcall(self):
         """The same through i386's socketcall(2), whose arguments no filter sees: that ABI is denied."""
@@ -45,7 +46,7 @@ class Calls(Escape):
 
     def test_packet_bpf_and_io_uring(self):
         """CVE-2020-14386; CVE-2017-16995, CVE-2021-3490; CVE-2024-0582: AF_PACKET, bpf(2), io_uring: denied."""
-        self.denied("packet", "bpf", "io-uring")
+        self.denied("socket-packet", "bpf", "io-uring")
 
     def test_handles(self):
         """shocker: DAC_READ_SEARCH and a made-up handle of the file system's root inode. EPERM, with the filter and

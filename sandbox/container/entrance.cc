@@ -79,8 +79,10 @@ void Entrance::process(const Steps& steps) {
 
 void Entrance::go_between(const Steps& steps) {
   guard_child();
-  if (Status done = steps.outside(); !done.ok()) fail(done.error());
-  if (Status done = close_all_but(steps.preserve_fds, steps.keep); !done.ok()) fail(done.error());
+  Result<std::vector<int>> keep = steps.outside();
+  if (!keep.ok()) fail(keep.error());
+  if (Status done = close_all_but(steps.preserve_fds, std::move(keep).value()); !done.ok())
+    fail(done.error());
   // CLONE_PARENT: the runtime can wait for the process, and it never is an orphan.
   const Result<pid_t> made =
       clone_process({.flags = CLONE_PARENT | CLONE_PARENT_SETTID, .parent_tid = &page_->pid});

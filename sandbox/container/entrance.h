@@ -39,10 +39,9 @@ namespace gabion::container {
 class Entrance {
  public:
   struct Steps {
-    std::function<Status()> outside;
-    // Everything but descriptors below this, and these, is closed after outside().
+    // Every descriptor is closed after it but those it answers, the standard streams and the preserved ones.
+    std::function<Result<std::vector<int>>()> outside;
     int preserve_fds = 0;
-    std::vector<int> keep;
     std::function<Status()> inside;
     // Comes back only with an error. The pid is the one the host knows the process by, which it cannot see
     // itself.

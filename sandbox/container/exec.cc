@@ -70,7 +70,7 @@ Status shed_rights_of_the_host(const ProcessPlan& process) {
 }
 
 // In the go-between: whatever takes the host's rights and descriptors.
-Status enter_container(const ExecPlan& plan) {
+Result<std::vector<int>> enter_container(ExecPlan& plan) {
   for (const Fd& procs : plan.cgroup_procs)
     TRY_AT(write_all(procs.get(), "0"), "join the container's cgroup");
   // The host's: the container's own /proc may be anything.
@@ -88,7 +88,8 @@ Status enter_container(const ExecPlan& plan) {
   TRY(take_identity(plan.process, plan.namespaces, proc.get()));
   guard_child();  // the change of user has undone it
   if (!plan.namespaces.user.valid()) TRY(shed_rights_of_the_host(plan.process));
-  return ok_status();
+  const ProcessPlan& process = plan.process;
+  return std::vector<int>{process.listener.get(), process.monitor.get(), process.landlock_ruleset.get()};
 }
 
 // In the process, as it will be: paths such as /proc/self are its own only here.
@@ -104,7 +105,6 @@ Result<Child> enter(Entrance& entrance, ExecPlan& plan) {
   std::string program;
   return entrance.enter({.outside = [&] { return enter_container(plan); },
                          .preserve_fds = plan.preserve_fds,
-                         .keep = {plan.process.listener.get(), plan.process.monitor.get()},
                          .inside = [&]() -> Status {
                            program = TRY(prepare(plan));
                            return ok_status();

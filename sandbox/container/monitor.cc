@@ -1,7 +1,6 @@
 #include "container/monitor.h"
 
 #include <fcntl.h>
-#include <linux/close_range.h>
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <signal.h>
@@ -21,6 +20,7 @@
 #include "base/text.h"
 #include "container/lifecycle.h"
 #include "container/process.h"
+#include "container/spawn.h"
 #include "container/state_socket.h"
 #include "container/violation.h"
 #include "kernel/notify.h"
@@ -196,15 +196,7 @@ Status leave_caller(const Host& host, std::vector<int> keep) {
   for (int fd = 0; fd < 3; ++fd) {
     if (::dup2(null.get(), fd) < 0) return sys_error("dup2");
   }
-  std::sort(keep.begin(), keep.end());
-  unsigned first = 3;
-  for (const int fd : keep) {
-    if (fd < 0) continue;
-    const auto number = static_cast<unsigned>(fd);
-    if (number > first && ::close_range(first, number - 1, 0) != 0) return sys_error("close_range");
-    first = number + 1;
-  }
-  if (::close_range(first, ~0U, 0) != 0) return sys_error("close_range");
+  TRY(close_all_but(0, std::move(keep)));
   (void)::prctl(PR_SET_NAME, "gabion-monitor");
   (void)::setsid();
   if (::chdir("/") != 0) return sys_error("chdir /");

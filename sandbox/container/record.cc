@@ -16,6 +16,7 @@
 
 #include "base/text.h"
 #include "container/container.h"
+#include "container/spawn.h"
 #include "kernel/notify.h"
 #include "kernel/seccomp.h"
 #include "kernel/seccomp_numbers.h"
@@ -107,15 +108,9 @@ Report listen(int socket) {
   sigset_t all;
   (void)::sigfillset(&all);
   (void)::sigprocmask(SIG_SETMASK, &all, nullptr);
-  constexpr int kSocket = 3;
-  constexpr int kReport = 4;
-  // Lifted first, so that neither lands on the other.
-  const int high_socket = ::fcntl(socket, F_DUPFD_CLOEXEC, kReport + 1);
-  const int high_report = ::fcntl(report, F_DUPFD_CLOEXEC, kReport + 1);
-  if (::dup2(high_socket, kSocket) < 0 || ::dup2(high_report, kReport) < 0) ::_exit(1);
-  if (::close_range(kReport + 1, ~0U, 0) != 0) ::_exit(1);
-  const Report told = listen(kSocket);
-  ::_exit(::write(kReport, &told, sizeof(told)) == static_cast<ssize_t>(sizeof(told)) ? 0 : 1);
+  if (!close_all_but(0, {socket, report}).ok()) ::_exit(1);
+  const Report told = listen(socket);
+  ::_exit(::write(report, &told, sizeof(told)) == static_cast<ssize_t>(sizeof(told)) ? 0 : 1);
 }
 
 }  // namespace

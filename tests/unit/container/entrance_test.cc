@@ -21,9 +21,8 @@ Error execute(const std::string& program) {
 }
 
 Entrance::Steps steps() {
-  return {.outside = [] { return ok_status(); },
+  return {.outside = [] { return std::vector<int>(); },
           .preserve_fds = 0,
-          .keep = {},
           .inside = [] { return ok_status(); },
           .execute = [](pid_t) { return execute("/bin/true"); }};
 }
@@ -70,7 +69,7 @@ TEST_F(Entering, TheProcessKnowsThePidOfTheHost) {
 
 TEST_F(Entering, ErrorsOfEachStepAreTheCallers) {
   Entrance::Steps how = steps();
-  how.outside = []() -> Status { return Error{Code::kRefused, EPERM, "outside"}; };
+  how.outside = []() -> Result<std::vector<int>> { return Error{Code::kRefused, EPERM, "outside"}; };
   Error error = refused(how);
   EXPECT_EQ(error.context, "outside");
   EXPECT_EQ(error.code, Code::kRefused);
@@ -102,7 +101,10 @@ TEST_F(Entering, DeathsAreErrorsAndNotWaits) {
     return ok_status();
   };
   Entrance::Steps how = steps();
-  how.outside = die;
+  how.outside = [&]() -> Result<std::vector<int>> {
+    TRY(die());
+    return std::vector<int>();
+  };
   EXPECT_EQ(refused(how).code, Code::kInternal);
   how = steps();
   how.inside = die;
@@ -121,7 +123,7 @@ TEST_F(Entering, TheProcessHoldsNothingButWhatItMay) {
   const Fd leaked(::open("/etc/passwd", O_RDONLY | O_CLOEXEC));
   const Fd kept(::open("/etc/passwd", O_RDONLY | O_CLOEXEC));
   Entrance::Steps how = steps();
-  how.keep = {kept.get(), -1};
+  how.outside = [&] { return std::vector<int>{kept.get(), -1}; };
   const auto child = entrance_->enter(how, -1);
   ASSERT_TRUE(child.ok());
   DIR* directory = ::opendir(("/proc/" + std::to_string(child->pid) + "/fd").c_str());

@@ -125,7 +125,7 @@ PLAYS = (
          linux(netDevices={"eth1": {}}),
          unsupported="linux.netDevices"),
     Play("unmasked_proc", "views of the kernel unmasked", "paths.masked", "a masked path less",
-         less("maskedPaths", "/proc/kallsyms"), (("linux.maskedPaths", "30 paths", "added /proc/kallsyms"),),
+         less("maskedPaths", "/proc/kallsyms"), (("linux.maskedPaths", "31 paths", "added /proc/kallsyms"),),
          "head -c1 /proc/kallsyms | wc -c", rewrite="0", warn="1"),
     Play("writable_sysrq", "views of the kernel unmasked", "paths.readonly", "a read-only path less",
          less("readonlyPaths", "/proc/sys"), (("linux.readonlyPaths", "4 paths", "added /proc/sys"),),

@@ -133,7 +133,7 @@ class Descriptors(Escape):
                 self.assertNotIn(SECRET.strip(), done.out, place)
                 if place.startswith("/opt") or number % 9 == 3 or number == leaked:
                     done = self.gabion("exec", "--cwd", place, container, *look, **options)
-                    self.stopped(done, "chdir to cwd")
+                    self.stopped(done, "cwd")
                     self.assertNotIn(SECRET.strip(), done.out, place)
 
     def test_control_a_leaked_descriptor_leads_out(self):

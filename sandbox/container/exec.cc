@@ -12,6 +12,7 @@
 #include "base/path.h"
 #include "base/text.h"
 #include "container/become.h"
+#include "container/caller.h"
 #include "container/confine.h"
 #include "container/container.h"
 #include "container/entrance.h"

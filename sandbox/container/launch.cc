@@ -1,7 +1,6 @@
 #include "container/launch.h"
 
 #include <fcntl.h>
-#include <linux/close_range.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,6 +11,7 @@
 #include "base/hash.h"
 #include "base/path.h"
 #include "base/text.h"
+#include "container/caller.h"
 #include "container/foreground.h"
 #include "container/hooks.h"
 #include "container/id_range.h"
@@ -176,31 +176,6 @@ void Launch::keep() {
   kept_ = true;
   reservation_->commit();
   reservation_.reset();
-}
-
-Status write_pid_file(const std::string& path, pid_t pid) {
-  if (path.empty()) return ok_status();
-  TRY_AT(write_file_atomic(path, std::to_string(pid), 0644), "pid file");
-  return ok_status();
-}
-
-Status send_pidfd(const std::string& path, const Child& child) {
-  if (path.empty()) return ok_status();
-  const Fd socket = TRY_AT(kernel::connect_unix(path), "pidfd socket");
-  return kernel::send_descriptor(socket.get(), child.pidfd.get(), std::to_string(child.pid));
-}
-
-Status guard_descriptors(int preserve_fds) {
-  for (int fd = 3; fd < 3 + preserve_fds; ++fd) {
-    const int flags = ::fcntl(fd, F_GETFD);
-    if (flags < 0 || (flags & FD_CLOEXEC) != 0) {
-      return make_error(Code::kInvalid, concat({"please check that preserved-fd ", std::to_string(fd - 3),
-                                                " (of ", std::to_string(preserve_fds), ") is present"}));
-    }
-  }
-  const auto first = static_cast<unsigned>(3 + preserve_fds);
-  if (::close_range(first, ~0U, CLOSE_RANGE_CLOEXEC) != 0) return sys_error("close_range");
-  return ok_status();
 }
 
 Status run_poststart(const Host&, const State& state, pid_t pid) {

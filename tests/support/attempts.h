@@ -1,5 +1,5 @@
-// System calls tried one after the other, each in a process of its own: the loop, and the attempts that more than one
-// program of the tests makes. To be included once.
+// System calls tried one after the other, each in a process of its own: the loop, and the attempts that more
+// than one program of the tests makes. To be included once.
 #pragma once
 
 #include <errno.h>

@@ -62,6 +62,17 @@ class Killed(FaultCase):
             self.in_a_state(name, message)
             self.clear(name, message)
 
+    def test_run_with_a_monitor_at_random_moments(self):
+        """The monitor ends without being told, whether or not a state names it."""
+        self.use_policy({"extends": "restricted", "violations": {"*": "log"}})
+        name, bundle = self.bundle("sleep", "1000")
+        for round_ in range(40):
+            delay = self.random.uniform(0, 0.02)
+            message = f"seed {SEED}, round {round_}, {delay * 1000:.2f} ms"
+            self.kill_after(delay, "run", *(["--detach"] if round_ % 2 else []), "--bundle", bundle, name)
+            self.in_a_state(name, message)
+            self.clear(name, message)
+
     def test_create_with_hooks_at_random_moments(self):
         """A hook that runs when its runtime is killed goes too."""
         self.use_policy("passthrough")

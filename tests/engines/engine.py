@@ -23,6 +23,7 @@ import subprocess
 import tempfile
 import time
 import unittest
+import urllib.request
 
 import images
 
@@ -371,6 +372,21 @@ class DockerCase(unittest.TestCase):
 
     def await_state(self, name, state, timeout=30):
         eventually(lambda: self.state(name) == state, f"{name} {state}", timeout)
+
+    def fetch(self, port):
+        """The page that a published port serves; "" while there is none."""
+        try:
+            with urllib.request.urlopen(f"http://{BRIDGE}:{port}/", timeout=5) as answer:
+                return answer.read().decode()
+        except OSError:
+            return ""
+
+    def await_page(self, port, text):
+        try:
+            eventually(lambda: self.fetch(port) == text, f"{text!r} on port {port}")
+        except AssertionError as error:
+            result = docker("logs", self.name())
+            raise AssertionError(f"{error}\n{result.out}\n{result.err}") from None
 
     def assert_in_logs(self, name, text, timeout=30):
         def logs():

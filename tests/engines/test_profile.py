@@ -7,10 +7,9 @@ import shutil
 import signal
 import subprocess
 import tarfile
-import urllib.request
 
 import images
-from engine import BRIDGE, GROUP, RUNTIME, DockerCase, docker, eventually, only_gabion, run
+from engine import GROUP, RUNTIME, DockerCase, docker, eventually, only_gabion, run
 
 # The 14 that Docker gives.
 CAPABILITIES = ["CAP_" + name for name in (
@@ -97,20 +96,6 @@ class Profiles(DockerCase):
                 "name": "recorded", "reason": "a test", "match": {"engine": "docker"},
                 "seccompFilters": [{"file": "/etc/gabion/recorded.json", "sha256": digest}]}]}, file)
         run(RUNTIME, "policy", "check", self.policy)
-
-    def fetch(self, port):
-        try:
-            with urllib.request.urlopen(f"http://{BRIDGE}:{port}/", timeout=5) as answer:
-                return answer.read().decode()
-        except OSError:
-            return ""
-
-    def await_page(self, port, text):
-        try:
-            eventually(lambda: self.fetch(port) == text, f"{text!r} on port {port}")
-        except AssertionError as error:
-            result = docker("logs", self.name())
-            raise AssertionError(f"{error}\n{result.out}\n{result.err}") from None
 
     def filters(self, name):
         with open(f"/proc/{self.inspect(name, '.State.Pid')}/status", encoding="utf-8") as file:

@@ -2,26 +2,11 @@
 
 import socket
 import time
-import urllib.request
 
 from engine import BRIDGE, IS_GABION, DockerCase, docker, eventually
 
 
 class Services(DockerCase):
-    def fetch(self, port):
-        try:
-            with urllib.request.urlopen(f"http://{BRIDGE}:{port}/", timeout=5) as answer:
-                return answer.read().decode()
-        except OSError:
-            return ""
-
-    def await_page(self, port, text):
-        try:
-            eventually(lambda: self.fetch(port) == text, f"{text!r} on port {port}")
-        except AssertionError as error:
-            result = docker("logs", self.name())
-            raise AssertionError(f"{error}\n{result.out}\n{result.err}") from None
-
     def test_nginx(self):
         image = self.node.image("nginx")
         name = self.daemon(image=image, options=("-p", "18090:80"))

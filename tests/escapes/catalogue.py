@@ -4,9 +4,14 @@
 A row: the CVE ids, how it works, what stops it here, the tests, their control (what shows that the attack is real),
 the result. A test is named file.Class.method without "test_"; where a class has a twin of the name
 ...UnderRestricted, that one runs, too.
+
+What becomes of the peers is read from peers.json, which tests/vm/test_escapes.py --write measures.
 """
 
 import collections
+import json
+import os
+import re
 
 Row = collections.namedtuple("Row", "cves mechanism defence tests control result", defaults=("held",))
 
@@ -123,11 +128,29 @@ def is_test(text):
     return text.count(".") == 2 and " " not in text
 
 
+def peers():
+    """{"versions": {peer: its Debian version}, "plays": {runtime: {test: result}}}"""
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "peers.json"), encoding="utf-8") as file:
+        return json.load(file)
+
+
+def outcome(row, results):
+    """Of a peer: the worst of what was played of the row."""
+    seen = {results[test] for test in row.tests if test in results}
+    if "escaped" in seen:
+        return "**escaped**"
+    return "held" if seen & {"held", "refused"} else "–"
+
+
 def table():
-    lines = ["| CVE | mechanism | defence | test | result |", "| --- | --- | --- | --- | --- |"]
+    measured = peers()
+    names = [(peer, re.match(r"[\d.]+", version)[0]) for peer, version in sorted(measured["versions"].items(), reverse=True)]
+    columns = ["CVE", "mechanism", "defence", "test", "result", *[f"{peer} {version}" for peer, version in names]]
+    lines = ["| " + " | ".join(columns) + " |", "| " + " | ".join("---" for _ in columns) + " |"]
     for row in ROWS:
-        tests = ", ".join(f"`{test}`" for test in row.tests)
-        lines.append(f"| {row.cves} | {row.mechanism} | {row.defence} | {tests} | {row.result} |")
+        cells = [row.cves, row.mechanism, row.defence, ", ".join(f"`{test}`" for test in row.tests), row.result,
+                 *[outcome(row, measured["plays"][peer]) for peer, _ in names]]
+        lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 

@@ -45,7 +45,15 @@ SYSCTLS += ["/sys/kernel/uevent_helper"]
 with open("/proc/cmdline", encoding="utf-8") as _file:
     IN_MACHINE = "gabion-test-machine" in _file.read().split()  # MARK of tests/vm/machine.py
 
+# Something of the kernel's that a link of an image's may name: only in the machine one that is the whole host's.
+GLOBAL = "/proc/sys/kernel/core_pattern" if IN_MACHINE else "/proc/sys/kernel/domainname"
+
 _attacker = None
+
+
+def some(items, count=1):
+    """All of them, or as many where a container takes seconds: in the emulated machine."""
+    return items[:count] if IN_MACHINE else items
 
 
 def attacker():

@@ -3,7 +3,7 @@
 import os
 import unittest
 
-from escape import Escape, mounts_of, text_of, tmpfs, without_mount
+from escape import GLOBAL, Escape, mounts_of, some, text_of, tmpfs, without_mount
 
 
 class Masks(Escape):
@@ -14,11 +14,11 @@ class Masks(Escape):
 
         What is masked reads empty, what the link names is neither shown there nor written. Without a /dev of its own
         passthrough has no container; restricted adds the mount."""
-        for target in (self.outside + "/secret", "/opt/bait", "/proc/sys/kernel/domainname", "/dev/zero"):
+        for target in some((GLOBAL, self.outside + "/secret", "/opt/bait", "/dev/zero")):
             def edit(document):
                 without_mount(document, "/dev", "/dev/pts", "/dev/shm", "/dev/mqueue")
                 document["linux"]["maskedPaths"] = ["/proc/kcore", "/opt/masked"]
-            name, bundle = self.bundle("sh", "-c", "cat /opt/masked; cat /opt/bait", edit=edit)
+            name, bundle = self.bundle("sh", "-c", "cat /opt/masked; echo and; cat /opt/bait", edit=edit)
             for path, text in (("masked", "masked secret\n"), ("bait", "bait\n")):
                 with open(f"{bundle}/rootfs/opt/{path}", "w", encoding="utf-8") as file:
                     file.write(text)
@@ -28,8 +28,9 @@ class Masks(Escape):
                 self.stopped(done, "device /dev/null: the root filesystem has another file in its place")
             else:
                 self.came_through(done)
+                self.assertEqual(done.lines, ["and", "bait"])
             if done.code == 0:
-                self.assertEqual(done.out, "bait")
+                self.assertEqual(done.lines[:1], ["and"], str(done))
             self.assertEqual(text_of(bundle + "/rootfs/opt/bait"), "bait\n")
 
     def test_control_null_by_name_is_followed(self):

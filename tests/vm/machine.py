@@ -22,7 +22,8 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 CACHE = os.environ.get("GABION_TEST_CACHE", "/var/cache/gabion-tests")
 KERNELS = {"6.1": "linux-image-cloud-amd64", "6.12": "linux-image-6.12-cloud-amd64"}
-PACKAGES = ["busybox-static", "kmod", "libmnl0", "procps", "python3", *KERNELS.values()]
+# crun and runc: the peers that tests/escapes attacks, here and nowhere else.
+PACKAGES = ["busybox-static", "crun", "kmod", "libmnl0", "procps", "python3", "runc", *KERNELS.values()]
 SOURCES = ["deb http://deb.debian.org/debian bookworm main",
            "deb http://deb.debian.org/debian-security bookworm-security main"]
 # In the order in which they need each other; what a kernel has built in is absent.
@@ -32,6 +33,8 @@ RESULT_BYTES = 32 << 20
 # Emulated processors that run side by side can miss that the kernel patches its own code, and trip over the
 # breakpoint it has there meanwhile. Seen once in ten machines; a fault of the emulator, and so tried again.
 ATTEMPTS = 3
+# On the kernel's command line: how tests/escapes knows that what it attacks cannot change a real host.
+MARK = "gabion-test-machine"
 
 Outcome = collections.namedtuple("Outcome", "code output")
 
@@ -65,7 +68,7 @@ def _boot(base, kernel, payload, result, timeout, memory):
     words = ["qemu-system-x86_64", "-M", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2",
              "-m", str(memory), "-display", "none", "-no-reboot", "-nodefaults", "-serial", "stdio",
              "-kernel", f"{base}/vmlinuz-{kernel}", "-initrd", f"{base}/initrd-{kernel}", "-append",
-             "console=ttyS0 quiet panic=-1 mitigations=off tsc=reliable no_timer_check random.trust_cpu=on"]
+             "console=ttyS0 quiet panic=-1 mitigations=off tsc=reliable no_timer_check random.trust_cpu=on " + MARK]
     for path, option in drives:
         words += ["-drive", f"file={path},format=raw,if=virtio,{option}"]
     try:

@@ -110,8 +110,10 @@ class Monitor {
     if ((events & POLLIN) != 0) {
       const Result<std::optional<Notification>> call = listeners_[index].receive();
       if (call.ok() && call->has_value()) answer(listeners_[index], **call);
+    } else if (Listener::has_ended(events)) {
+      listeners_.erase(listeners_.begin() + static_cast<std::ptrdiff_t>(index));
     } else if (events != 0) {
-      listeners_.erase(listeners_.begin() + static_cast<std::ptrdiff_t>(index));  // nobody has it any more
+      (void)::nanosleep(&kThrottle, nullptr);
     }
   }
 

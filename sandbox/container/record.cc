@@ -79,7 +79,7 @@ Status serve(Listener& listener, int socket, Notes& notes) {
       TRY(listener.let_continue(call->id));
       continue;
     }
-    if (items[0].revents != 0 || items[1].revents != 0) return ok_status();
+    if (Listener::has_ended(items[0].revents) || items[1].revents != 0) return ok_status();
   }
 }
 

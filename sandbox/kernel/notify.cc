@@ -1,6 +1,7 @@
 #include "kernel/notify.h"
 
 #include <linux/seccomp.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -22,6 +23,8 @@ Result<Listener> Listener::adopt(Fd fd) {
   return Listener(std::move(fd), std::max<size_t>(sizes.seccomp_notif, sizeof(seccomp_notif)),
                   std::max<size_t>(sizes.seccomp_notif_resp, sizeof(seccomp_notif_resp)));
 }
+
+bool Listener::has_ended(short events) { return (events & (POLLHUP | POLLNVAL)) != 0; }
 
 Result<std::optional<Notification>> Listener::receive() {
   while (true) {
@@ -45,7 +48,11 @@ Result<std::optional<Notification>> Listener::receive() {
 }
 
 bool Listener::still_valid(uint64_t id) const {
-  return ::ioctl(fd_.get(), SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
+  // EINTR: a signal came while another task held the listener's lock, which says nothing of the caller.
+  while (::ioctl(fd_.get(), SECCOMP_IOCTL_NOTIF_ID_VALID, &id) != 0) {
+    if (errno != EINTR) return false;
+  }
+  return true;
 }
 
 Status Listener::deny(uint64_t id, int error_number) { return answer(id, error_number, 0); }

@@ -42,6 +42,10 @@ class Listener {
 
   // For poll(2): POLLIN when a call waits, POLLHUP when no task has the filter any longer (Linux 5.9).
   [[nodiscard]] int fd() const { return fd_.get(); }
+  // Whether poll(2) has said the latter. POLLERR says nothing but that a signal came while another task held
+  // the listener's lock: ask again. A listener that is closed then leaves the filter without one, and its
+  // place to whoever of its tasks asks for it (SECCOMP_FILTER_FLAG_NEW_LISTENER).
+  static bool has_ended(short events);
 
   // The next call that waits; blocks when there is none. nullopt: the caller was killed meanwhile.
   Result<std::optional<Notification>> receive();

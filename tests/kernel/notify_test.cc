@@ -9,7 +9,9 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -159,6 +161,56 @@ TEST_F(Notify, TheEndOfTheLastProcessIsAHangUp) {
   start([] { return 5; });
   EXPECT_EQ(WEXITSTATUS(wait()), 5);
   EXPECT_NE(events() & POLLHUP, 0);
+}
+
+// Many callers hold the listener's lock while signals come: poll(2) says POLLERR, and the listener lives.
+TEST_F(Notify, AnErrorOfPollIsNoEnd) {
+  constexpr int kCallers = 8;
+  start([] {
+    for (int i = 0; i < kCallers; ++i) {
+      if (fork() != 0) continue;
+      (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+      for (time_t end = time(nullptr) + 20; time(nullptr) < end;) (void)syscall(SYS_getppid);
+      _exit(0);
+    }
+    return pause();
+  });
+  struct sigaction action {};
+  action.sa_handler = [](int) {};
+  ASSERT_EQ(sigaction(SIGALRM, &action, nullptr), 0);
+  itimerval often{.it_interval = {0, 30}, .it_value = {0, 30}};
+  ASSERT_EQ(setitimer(ITIMER_REAL, &often, nullptr), 0);
+  int errors = 0;
+  int ends = 0;
+  for (time_t end = time(nullptr) + 10; errors == 0 && time(nullptr) < end;) {
+    pollfd item{.fd = listener_->fd(), .events = POLLIN, .revents = 0};
+    if (poll(&item, 1, 1000) != 1) continue;
+    if (Listener::has_ended(item.revents)) ++ends;
+    if ((item.revents & POLLIN) == 0) {
+      ++errors;
+      EXPECT_EQ(item.revents, POLLERR);
+      continue;
+    }
+    const Result<std::optional<Notification>> call = listener_->receive();
+    ASSERT_TRUE(call.ok()) << call.error().message();
+    if (!*call) continue;
+    EXPECT_TRUE(listener_->still_valid((*call)->id));
+    ASSERT_TRUE(listener_->deny((*call)->id, 1).ok());
+  }
+  often = {};
+  ASSERT_EQ(setitimer(ITIMER_REAL, &often, nullptr), 0);
+  EXPECT_EQ(ends, 0);
+  EXPECT_NE(events() & POLLIN, 0);  // and the callers go on asking it
+  if (errors == 0) GTEST_SKIP() << "this machine has not made poll(2) say POLLERR";
+}
+
+TEST_F(Notify, WhatPollSaysOfTheEnd) {
+  EXPECT_TRUE(Listener::has_ended(POLLHUP));
+  EXPECT_TRUE(Listener::has_ended(POLLHUP | POLLERR));
+  EXPECT_TRUE(Listener::has_ended(POLLNVAL));
+  EXPECT_FALSE(Listener::has_ended(POLLERR));
+  EXPECT_FALSE(Listener::has_ended(POLLIN | POLLERR));
+  EXPECT_FALSE(Listener::has_ended(0));
 }
 
 TEST_F(Notify, ADescriptorThatIsNoListenerIsAnError) {

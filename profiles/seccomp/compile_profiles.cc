@@ -52,6 +52,12 @@ void print_watch(const std::string& name, const Watch& watch) {
   printf("  };\n}\n\n");
 }
 
+void print_kinds(const std::string& name, const std::vector<std::string_view>& kinds) {
+  printf("std::vector<std::string_view> %s() {\n  return {", name.c_str());
+  for (const std::string_view kind : kinds) printf("\"%s\", ", std::string(kind).c_str());
+  printf("};\n}\n\n");
+}
+
 gabion::Status print_profile(const std::string& path) {
   constexpr size_t kMaxProfile = size_t{1} << 20;
   const std::string text = TRY(gabion::read_file(path, kMaxProfile));
@@ -63,6 +69,7 @@ gabion::Status print_profile(const std::string& path) {
     const std::string name = function(path) + (raw_sockets ? "_watching_raw" : "_watching");
     print_program(name, watching.program);
     print_watch(name + "_calls", watching.watch);
+    print_kinds(name + "_kinds", watching.kinds);
   }
   return gabion::ok_status();
 }
@@ -91,8 +98,9 @@ int main(int argc, char** argv) {
     for (const bool raw_sockets : {false, true}) {
       const std::string made = function(argv[i]) + (raw_sockets ? "_watching_raw" : "_watching");
       printf("  if (name == \"%s\" && %sraw_sockets) {\n", stem(argv[i]).c_str(), raw_sockets ? "" : "!");
-      printf("    static const WatchingProfile profile{%s(), %s_calls()};\n    return &profile;\n  }\n",
+      printf("    static const WatchingProfile profile{%s(), %s_calls(), %s_kinds()};\n", made.c_str(),
              made.c_str(), made.c_str());
+      printf("    return &profile;\n  }\n");
     }
   }
   printf("  return nullptr;\n}\n\n}  // namespace gabion::kernel::seccomp\n");

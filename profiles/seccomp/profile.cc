@@ -44,11 +44,11 @@ Result<uint32_t> denial(const Value& object, std::string_view where, std::option
   const Value* name = object.find("errno");
   if (name == nullptr && fallback) return *fallback;
   constexpr std::pair<std::string_view, uint32_t> kErrors[] = {
-      {"EPERM", EPERM}, {"ENOSYS", ENOSYS}, {"EAFNOSUPPORT", EAFNOSUPPORT}};
+      {"EPERM", EPERM}, {"ENOSYS", ENOSYS}, {"EAFNOSUPPORT", EAFNOSUPPORT}, {"EBUSY", EBUSY}};
   for (const auto& [known, number] : kErrors) {
     if (name != nullptr && name->text() == known) return SECCOMP_RET_ERRNO | number;
   }
-  return bad(where, "errno is EPERM, ENOSYS or EAFNOSUPPORT");
+  return bad(where, "errno is EPERM, ENOSYS, EAFNOSUPPORT or EBUSY");
 }
 
 // "0x5412" or "16", as the kernel's headers write them.
@@ -118,17 +118,30 @@ Status read_watch(const Value& value, std::string_view title, Group& group) {
   return group.needs.empty() ? bad(title, "\"needs\" without \"when\"") : ok_status();
 }
 
+// What nobody may do where somebody listens.
+Status read_beside_listener(const Value& value, std::string_view title, Group& group) {
+  const Value* beside = value.find("beside_listener");
+  if (beside == nullptr) return ok_status();
+  TRY(only_keys(*beside, {"errno", "when"}, title));
+  if (!group.watch.empty()) return bad(title, "\"beside_listener\" is for a group that is not watched");
+  const uint32_t denied = TRY(denial(*beside, title, std::nullopt));
+  TRY(read_alternatives(*beside, "when", denied, title, group.beside_listener));
+  return group.beside_listener.empty() ? bad(title, "\"beside_listener\" without \"when\"") : ok_status();
+}
+
 Result<Group> read_group(const Value& value, uint32_t default_action) {
   const Value* name = value.find("name");
   const std::string title = name == nullptr ? "" : name->text();
-  TRY(only_keys(value, {"name", "reason", "syscalls", "action", "errno", "unless", "when", "watch", "needs"},
+  TRY(only_keys(value,
+                {"name", "reason", "syscalls", "action", "errno", "unless", "when", "watch", "needs",
+                 "beside_listener"},
                 title));
   const Value* reason = value.find("reason");
   const Value* syscalls = value.find("syscalls");
   if (title.empty() || reason == nullptr || reason->text().empty())
     return bad(title, "a name and a reason are needed");
   if (syscalls == nullptr || syscalls->items().empty()) return bad(title, "no calls");
-  Group group{title, reason->text(), {}, {}, {}, {}};
+  Group group{title, reason->text(), {}, {}, {}, {}, {}};
   for (const Value& call : syscalls->items()) group.syscalls.push_back(call.text());
 
   const uint32_t denied = TRY(denial(value, title, default_action));
@@ -143,6 +156,7 @@ Result<Group> read_group(const Value& value, uint32_t default_action) {
   if (deny && !group.verdict.branches.empty()) return bad(title, "a denied group has no conditions");
   group.verdict.action = deny || has_when ? denied : kAllow;
   TRY(read_watch(value, title, group));
+  TRY(read_beside_listener(value, title, group));
   return group;
 }
 
@@ -220,12 +234,22 @@ std::vector<uint32_t> native_numbers(const Group& group) {
 }
 
 // The same decision, but a denial asks.
-Verdict asking(Verdict verdict) {
-  if (verdict.action != kAllow) verdict.action = SECCOMP_RET_USER_NOTIF;
-  for (Branch& branch : verdict.branches) {
-    if (branch.action != kAllow) branch.action = SECCOMP_RET_USER_NOTIF;
-  }
+Verdict asking(Verdict verdict, size_t kind) {
+  const auto ask = [kind](uint32_t& action) {
+    if (action != kAllow) action = kernel::seccomp::asks_for(kind, action & SECCOMP_RET_DATA);
+  };
+  ask(verdict.action);
+  for (Branch& branch : verdict.branches) ask(branch.action);
   return verdict;
+}
+
+// The index of `kind`, added if need be.
+Result<size_t> kind_index(std::vector<std::string_view>& kinds, std::string_view kind) {
+  const auto known = std::find(kinds.begin(), kinds.end(), kind);
+  if (known != kinds.end()) return static_cast<size_t>(known - kinds.begin());
+  if (kinds.size() == kernel::seccomp::kMaxKinds) return bad(kind, "too many words for \"watch\"");
+  kinds.push_back(kind);
+  return kinds.size() - 1;
 }
 
 }  // namespace
@@ -248,8 +272,11 @@ Result<WatchingProfile> compile_watching(const Profile& profile, bool raw_socket
         verdict.branches.insert(verdict.branches.begin(), group.needs.begin(), group.needs.end());
       }
       for (const uint32_t number : numbers) watching.watch.push_back({number, group.watch, verdict});
-      verdict = asking(std::move(verdict));
+      const size_t kind = TRY(kind_index(watching.kinds, group.watch));
+      verdict = asking(std::move(verdict), kind);
     }
+    verdict.branches.insert(verdict.branches.begin(), group.beside_listener.begin(),
+                            group.beside_listener.end());
     groups.emplace_back(std::move(numbers), std::move(verdict));
   }
   std::sort(watching.watch.begin(), watching.watch.end(),

@@ -3,6 +3,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <optional>
+#include <string_view>
+#include <vector>
 
 #include "base/path.h"
 #include "base/text.h"
@@ -68,6 +71,21 @@ Result<kernel::seccomp::Filter> translate(const oci::Seccomp& spec) {
   return filter;
 }
 
+// The built-in profile for a container whose policy answers some violations; nullopt: it answers none.
+std::optional<kernel::seccomp::WatchingProfile> watching_for(const policy::Controls& controls,
+                                                             kernel::CapabilitySet bounding) {
+  std::vector<std::string_view> kinds;
+  for (const std::string_view kind : policy::kViolationKinds) {
+    if (controls.violations.answer(kind) != policy::Answer::kOff) kinds.push_back(kind);
+  }
+  if (kinds.empty()) return std::nullopt;
+  const bool raw_sockets = ((bounding >> CAP_NET_RAW) & 1U) != 0;
+  const kernel::seccomp::WatchingProfile* profile =
+      kernel::seccomp::watching_profile(controls.seccomp_profile, raw_sockets);
+  if (profile == nullptr) return std::nullopt;
+  return kernel::seccomp::listening_for(*profile, kinds);
+}
+
 }  // namespace
 
 Result<std::vector<ProcessPlan::Filter>> make_filters(const std::optional<oci::Seccomp>& spec_filter,
@@ -76,37 +94,31 @@ Result<std::vector<ProcessPlan::Filter>> make_filters(const std::optional<oci::S
   using Listener = ProcessPlan::Filter::Listener;
   std::vector<ProcessPlan::Filter> filters;
   const std::string& builtin = controls.seccomp_profile;
-  const kernel::seccomp::WatchingProfile* watching = nullptr;
-  if (controls.violations.any()) {
-    const bool raw_sockets = ((bounding >> CAP_NET_RAW) & 1U) != 0;
-    watching = kernel::seccomp::watching_profile(builtin, raw_sockets);
-  }
+  const std::optional<kernel::seccomp::WatchingProfile> watching = watching_for(controls, bounding);
+  const kernel::seccomp::Watch* watch = watching ? &watching->watch : nullptr;
   if (!builtin.empty()) {
     const kernel::seccomp::Program* program =
-        watching != nullptr ? &watching->program : kernel::seccomp::builtin_profile(builtin);
+        watching ? &watching->program : kernel::seccomp::builtin_profile(builtin);
     if (program == nullptr) {
       return make_error(Code::kInvalid, concat({"seccomp: this build has no profile named ", builtin}));
     }
-    if (watching == nullptr) {
-      filters.push_back({*program, 0, Listener::kNone});
-    } else {
+    if (watching) {
       filters.push_back({*program, kernel::seccomp::kWaitKillableRecv, Listener::kMonitor});
+    } else {
+      filters.push_back({*program, 0, Listener::kNone});
     }
   }
   for (const policy::PinnedFilter& pinned : controls.seccomp_filters) {
     const std::string what = concat({"seccompFilters: ", pinned.file});
     const kernel::seccomp::Filter rules = TRY_AT(translate(pinned.filter), what);
     ProcessPlan::Filter filter;
-    filter.program = TRY_AT(
-        kernel::seccomp::compile_cached(rules, watching == nullptr ? nullptr : &watching->watch), what);
+    filter.program = TRY_AT(kernel::seccomp::compile_cached(rules, watch), what);
     filters.push_back(std::move(filter));
   }
   if (spec_filter && !spec_filter->default_action.empty()) {
     ProcessPlan::Filter filter;
     const kernel::seccomp::Filter rules = TRY_AT(translate(*spec_filter), "linux.seccomp");
-    filter.program =
-        TRY_AT(kernel::seccomp::compile_cached(rules, watching == nullptr ? nullptr : &watching->watch),
-               "linux.seccomp");
+    filter.program = TRY_AT(kernel::seccomp::compile_cached(rules, watch), "linux.seccomp");
     for (const std::string& name : spec_filter->flags) {
       const uint32_t flag = TRY_AT(kernel::seccomp::flag_from_name(name), "linux.seccomp.flags");
       filter.flags |= flag;
@@ -116,7 +128,7 @@ Result<std::vector<ProcessPlan::Filter>> make_filters(const std::optional<oci::S
         std::any_of(spec_filter->syscalls.begin(), spec_filter->syscalls.end(),
                     [](const oci::SeccompSyscall& rule) { return rule.action == "SCMP_ACT_NOTIFY"; });
     if (notify) filter.listener = Listener::kAgent;
-    if (notify && watching != nullptr) {
+    if (notify && watching) {
       // The kernel gives a process one listener (EBUSY).
       return make_error(
           Code::kUnsupported,

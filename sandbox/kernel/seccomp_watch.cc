@@ -3,6 +3,7 @@
 #include <linux/seccomp.h>
 
 #include <algorithm>
+#include <iterator>
 
 namespace gabion::kernel::seccomp {
 namespace {
@@ -66,6 +67,23 @@ Verdict leave_to(const Verdict& watched, const Verdict& other) {
     result.action = other.action;
   }
   return result;
+}
+
+WatchingProfile listening_for(const WatchingProfile& profile, std::span<const std::string_view> kinds) {
+  const auto wanted = [&](std::string_view kind) {
+    return std::find(kinds.begin(), kinds.end(), kind) != kinds.end();
+  };
+  WatchingProfile heard{profile.program, {}, profile.kinds};
+  for (sock_filter& now : heard.program) {
+    const bool asks =
+        now.code == (BPF_RET | BPF_K) && (now.k & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_USER_NOTIF;
+    if (!asks) continue;
+    const uint32_t data = now.k & SECCOMP_RET_DATA;
+    now.k = wanted(profile.kinds[data >> 12]) ? SECCOMP_RET_USER_NOTIF : SECCOMP_RET_ERRNO | (data & 0xfff);
+  }
+  std::copy_if(profile.watch.begin(), profile.watch.end(), std::back_inserter(heard.watch),
+               [&](const WatchedCall& call) { return wanted(call.kind); });
+  return heard;
 }
 
 }  // namespace gabion::kernel::seccomp

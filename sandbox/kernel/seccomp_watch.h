@@ -6,6 +6,9 @@
 // to leave exactly those calls to this one.
 #pragma once
 
+#include <linux/seccomp.h>
+
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -36,9 +39,22 @@ Verdict leave_to(const Verdict& watched, const Verdict& other);
 
 // A profile of profiles/seccomp/ that asks instead of denying.
 struct WatchingProfile {
+  // Every SECCOMP_RET_USER_NOTIF is asks_for(): listening_for() makes of it what is loaded.
   Program program;
   Watch watch;
+  std::vector<std::string_view> kinds;
 };
+
+// What an answer that asks carries besides, as the data of which SECCOMP_RET_USER_NOTIF has no use
+// (seccomp(2)): an index of WatchingProfile::kinds, and the error that the filter would give by itself.
+inline constexpr size_t kMaxKinds = 16;
+constexpr uint32_t asks_for(size_t kind, uint32_t error) {
+  return SECCOMP_RET_USER_NOTIF | static_cast<uint32_t>(kind) << 12 | (error & 0xfff);
+}
+
+// The profile for one who listens to these kinds alone: the others it denies by itself, which costs nobody
+// anything but the caller.
+WatchingProfile listening_for(const WatchingProfile& profile, std::span<const std::string_view> kinds);
 // `raw_sockets`: the process may have raw sockets (CAP_NET_RAW), which are heard of otherwise: the kernel
 // refuses them, and says so to nobody. nullptr when there is no such profile.
 const WatchingProfile* watching_profile(std::string_view name, bool raw_sockets);

@@ -191,6 +191,16 @@ TEST(Profile, MistakesAreNamed) {
   EXPECT_NE(complaint(open + R"({"arg": 1, "mask": "1", "equals": "2"}]]}]})").find("mask drops"),
             std::string::npos);
   EXPECT_NE(complaint(open + "]]}]}").find("without a condition"), std::string::npos);
+  const std::string beside =
+      head + R"({"name": "a", "reason": "r", "syscalls": ["read"], "beside_listener": )";
+  EXPECT_NE(complaint(beside + R"({"errno": "EBUSY"}}]})").find("without \"when\""), std::string::npos);
+  EXPECT_NE(complaint(beside + R"({"errno": "EBUSY", "then": []}}]})").find("then"), std::string::npos);
+  EXPECT_NE(complaint(beside + R"({"when": [[{"arg": 1, "equals": "8"}]]}}]})").find("errno"),
+            std::string::npos);
+  EXPECT_NE(
+      complaint(beside + R"({"errno": "EBUSY", "when": [[{"arg": 1, "equals": "8"}]]}, "watch": "x"}]})")
+          .find("not watched"),
+      std::string::npos);
   EXPECT_NE(complaint(R"({"errno": "EWHAT", "groups": []})").find("errno"), std::string::npos);
 }
 

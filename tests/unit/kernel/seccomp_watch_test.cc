@@ -47,8 +47,14 @@ seccomp_data native_call(long number, uint64_t first = 0, uint64_t second = 0, u
   return call;
 }
 
+// As it is loaded where all kinds are listened to.
 const WatchingProfile& watching(bool raw_sockets = false) {
-  return *watching_profile("default", raw_sockets);
+  static const auto all = [](bool raw) {
+    const WatchingProfile& profile = *watching_profile("default", raw);
+    return listening_for(profile, profile.kinds);
+  };
+  static const WatchingProfile profiles[] = {all(false), all(true)};
+  return profiles[raw_sockets ? 1 : 0];
 }
 
 Filter denying_by_default() {
@@ -110,6 +116,10 @@ void expect_nothing_more_allowed(const Filter& filter, bool raw_sockets, const s
         ASSERT_EQ(call.args[1] & 0xf, uint64_t{SOCK_RAW}) << where;
         continue;
       }
+    }
+    if (call.nr == SYS_seccomp && (call.args[1] & SECCOMP_FILTER_FLAG_NEW_LISTENER) != 0) {
+      ASSERT_EQ(kind_of(after), strictest(kind_of(before), SECCOMP_RET_ERRNO)) << where;
+      continue;
     }
     ASSERT_EQ(kind_of(after), kind_of(before)) << where;
   }
@@ -177,6 +187,58 @@ TEST(SeccompWatch, CallsAreInOrderAndFound) {
   EXPECT_EQ(find_watched(watching().watch, SYS_read), nullptr);
   EXPECT_EQ(find_watched(watching().watch, SYS_clone3), nullptr);  // libc tries it at every thread
   EXPECT_EQ(watching_profile("no such profile", false), nullptr);
+}
+
+TEST(SeccompWatch, NobodyTakesTheListenersPlace) {
+  const Program* plain = builtin_profile("default");
+  for (const bool raw_sockets : {false, true}) {
+    const WatchingProfile& all = watching(raw_sockets);
+    const std::string_view one[] = {"mounts"};
+    for (const WatchingProfile& profile : {all, listening_for(all, one)}) {
+      for (const uint64_t operation : {0, 1, 2, 3, 99}) {
+        for (const uint64_t flags : {0x8UL, 0x9UL, 0x28UL, 0xffffffffUL, 0x100000008UL}) {
+          const seccomp_data call = native_call(SYS_seccomp, operation, flags);
+          EXPECT_EQ(*evaluate(profile.program, call), SECCOMP_RET_ERRNO | uint32_t{EBUSY}) << flags;
+          EXPECT_EQ(*evaluate(*plain, call), kAllow);
+        }
+        for (const uint64_t flags : {0x0UL, 0x1UL, 0x4UL, 0x30UL, 0x800000000UL}) {
+          EXPECT_EQ(*evaluate(profile.program, native_call(SYS_seccomp, operation, flags)), kAllow) << flags;
+        }
+      }
+    }
+  }
+}
+
+// And is left to nobody: neither heard of nor excepted from the other filter.
+TEST(SeccompWatch, WhatNobodyListensForIsDeniedByTheFilterItself) {
+  const Filter filter = denying_by_default();
+  for (const bool raw_sockets : {false, true}) {
+    const WatchingProfile& all = *watching_profile("default", raw_sockets);
+    for (const std::string_view kind : all.kinds) {
+      const std::string_view one[] = {kind};
+      const WatchingProfile profile = listening_for(all, one);
+      const Program plain = *compile(filter);
+      const Program left = *compile(filter, &profile.watch);
+      size_t heard = 0;
+      for (const seccomp_data& call : calls_for(filter)) {
+        const WatchedCall* watched = find_watched(all.watch, static_cast<uint32_t>(call.nr));
+        const uint32_t everything = *evaluate(watching(raw_sockets).program, call);
+        uint32_t expected = everything;
+        if (kind_of(everything) == SECCOMP_RET_USER_NOTIF && watched->kind != kind) {
+          expected = seccomp::evaluate(watched->verdict, arguments_of(call));
+          EXPECT_EQ(kind_of(*evaluate(left, call)), kind_of(*evaluate(plain, call))) << call.nr;
+        }
+        heard += expected == SECCOMP_RET_USER_NOTIF ? 1 : 0;
+        ASSERT_EQ(*evaluate(profile.program, call), expected) << kind << " " << call.nr;
+      }
+      EXPECT_GT(heard, 0U) << kind;
+    }
+    const WatchingProfile none = listening_for(all, {});
+    EXPECT_TRUE(none.watch.empty());
+    for (const sock_filter& now : none.program) {
+      EXPECT_FALSE(now.code == (BPF_RET | BPF_K) && kind_of(now.k) == SECCOMP_RET_USER_NOTIF);
+    }
+  }
 }
 
 TEST(SeccompWatch, TheCacheTellsFiltersApartByWhatIsWatched) {

@@ -77,9 +77,10 @@ json::Value write_violation(const Violation& violation) {
   }
   object.set("arguments", std::move(arguments));
   object.set("errno", json::Value::integer(violation.error));
-  object.set("pid", json::Value::integer(violation.pid));
-  object.set("uid", json::Value::unsigned_integer(violation.uid));
-  set_text(object, "exe", violation.exe);
+  if (violation.pid) object.set("pid", json::Value::integer(*violation.pid));
+  if (violation.uid) object.set("uid", json::Value::unsigned_integer(*violation.uid));
+  // The author of an image chooses its length, and each byte may become six.
+  set_text(object, "exe", prefix(violation.exe, 256));
   if (violation.unreported > 0) {
     object.set("unreported", json::Value::unsigned_integer(violation.unreported));
   }
@@ -120,7 +121,6 @@ Record bounded(const Record& record, size_t text_limit, size_t list_limit) {
                               .reason = cut(decision.reason)});
   }
   copy.violation = record.violation;
-  if (copy.violation) copy.violation->exe = cut(copy.violation->exe);
   copy.decisions_omitted = record.decisions_omitted + record.decisions.size() - decisions;
   return copy;
 }

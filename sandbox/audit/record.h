@@ -36,12 +36,13 @@ struct Violation {
   std::string syscall;  // its name
   uint32_t number = 0;
   std::array<uint64_t, 6>
-      arguments{};          // as in the registers; what pointers point to is the caller's to change
-  int error = 0;            // errno the caller got
-  pid_t pid = 0;            // of the process, not the thread; on the host
-  uint32_t uid = 0;         // effective, on the host
-  std::string exe;          // as its mount namespace names it
-  uint64_t unreported = 0;  // calls of this number since the last record of one
+      arguments{};  // as in the registers; what pointers point to is the caller's to change
+  int error = 0;    // errno the caller got
+  // Who called; unknown when the caller ended before it could be looked at.
+  std::optional<pid_t> pid;     // of the process, not the thread; on the host
+  std::optional<uint32_t> uid;  // effective, on the host
+  std::string exe;              // as its mount namespace names it
+  uint64_t unreported = 0;      // calls of this number since the last record of one
 };
 
 struct Record {

@@ -147,7 +147,6 @@ class Monitor {
     record.outcome = "refuse";
     record.detail = policy::kAnswers[static_cast<size_t>(asked)];
     record.violation = describe(call, listener, watched, error);
-    if (!record.violation) return true;  // killed meanwhile
     record.violation->unreported = budget_.collect(watched.number);
     append_audit_or_debug(host_, record);  // denied either way; a log that fails notes the gap by itself
     return true;

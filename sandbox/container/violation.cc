@@ -1,30 +1,42 @@
 #include "container/violation.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <limits>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-#include "base/file.h"
+#include "base/fd.h"
+#include "base/path.h"
 #include "base/text.h"
 #include "kernel/seccomp_numbers.h"
 
 namespace gabion::container {
 namespace {
 
-// Field `index` (from 1) of the line `key` of /proc/PID/status (proc_pid_status(5)); 0 when absent.
-uint64_t status_number(std::string_view status, std::string_view key, size_t index) {
+// Field `index` (from 1) of the line `key` of /proc/PID/status (proc_pid_status(5)).
+std::optional<uint32_t> status_number(std::string_view status, std::string_view key, size_t index) {
   for (const std::string_view line : split(status, '\n')) {
     if (!line.starts_with(key)) continue;
     const std::vector<std::string_view> words = split(line, '\t');
-    if (index >= words.size()) return 0;
-    return parse_unsigned(trim(words[index]), std::numeric_limits<uint32_t>::max()).value_or(0);
+    if (index >= words.size()) return std::nullopt;
+    const auto number = parse_unsigned(trim(words[index]), std::numeric_limits<uint32_t>::max());
+    return number ? std::optional(static_cast<uint32_t>(*number)) : std::nullopt;
   }
-  return 0;
+  return std::nullopt;
+}
+
+// The file's whole length is the process's choice, who may have 65,536 groups; who it is stands before them.
+std::string beginning_of(const std::string& path) {
+  const Result<Fd> file = open_path(path, O_RDONLY);
+  char text[4096];
+  const ssize_t size = file.ok() ? ::read(file->get(), text, sizeof(text)) : 0;
+  return size > 0 ? std::string(text, static_cast<size_t>(size)) : std::string();
 }
 
 std::string link_target(const std::string& link) {
@@ -35,20 +47,25 @@ std::string link_target(const std::string& link) {
 
 }  // namespace
 
+void ViolationBudget::Bucket::refill(int64_t now_ns) {
+  const int64_t earned = (now_ns - refilled_ns) / kRefillNs;
+  if (earned <= 0) return;
+  left = static_cast<unsigned>(std::min<int64_t>(size, left + earned));
+  refilled_ns += earned * kRefillNs;
+}
+
 bool ViolationBudget::take(uint32_t number, int64_t now_ns) {
-  auto [at, added] = entries_.try_emplace(number);
+  if (entries_.empty()) all_ = {kContainerBurst, kContainerBurst, now_ns};
+  const auto [at, first] = entries_.try_emplace(number, Entry{{kBurst, kBurst, now_ns}, 0});
   Entry& entry = at->second;
-  if (added) entry.refilled_ns = now_ns;
-  const int64_t earned = (now_ns - entry.refilled_ns) / kRefillNs;
-  if (earned > 0) {
-    entry.left = static_cast<unsigned>(std::min<int64_t>(kBurst, entry.left + earned));
-    entry.refilled_ns += earned * kRefillNs;
-  }
-  if (entry.left == 0) {
+  entry.own.refill(now_ns);
+  all_.refill(now_ns);
+  if (!first && (entry.own.left == 0 || all_.left == 0)) {
     ++entry.untold;
     return false;
   }
-  --entry.left;
+  --entry.own.left;
+  if (all_.left > 0) --all_.left;
   return true;
 }
 
@@ -75,25 +92,23 @@ std::string call_name(uint32_t number) {
   return concat({"call ", std::to_string(number)});
 }
 
-std::optional<audit::Violation> describe(const kernel::seccomp::Notification& call,
-                                         const kernel::seccomp::Listener& listener,
-                                         const kernel::seccomp::WatchedCall& watched, int error) {
+audit::Violation describe(const kernel::seccomp::Notification& call,
+                          const kernel::seccomp::Listener& listener,
+                          const kernel::seccomp::WatchedCall& watched, int error) {
   audit::Violation violation;
   violation.kind = watched.kind;
   violation.number = watched.number;
   violation.syscall = call_name(watched.number);
   violation.arguments = call.args;
   violation.error = error;
-  violation.pid = call.pid;
   const std::string proc = concat({"/proc/", std::to_string(call.pid)});
-  const Result<std::string> status = read_file(concat({proc, "/status"}), 65536);
-  if (status.ok()) {
-    violation.pid = static_cast<pid_t>(status_number(*status, "Tgid:", 1));
-    violation.uid = static_cast<uint32_t>(status_number(*status, "Uid:", 2));
-  }
-  violation.exe = link_target(concat({proc, "/exe"}));
+  const std::string status = beginning_of(concat({proc, "/status"}));
+  std::string exe = link_target(concat({proc, "/exe"}));
   // The caller waits for its answer. If it no longer does, its pid may have been another process's.
-  if (!listener.still_valid(call.id)) return std::nullopt;
+  if (!listener.still_valid(call.id)) return violation;
+  if (const auto pid = status_number(status, "Tgid:", 1)) violation.pid = static_cast<pid_t>(*pid);
+  violation.uid = status_number(status, "Uid:", 2);
+  violation.exe = std::move(exe);
   return violation;
 }
 

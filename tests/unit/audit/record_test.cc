@@ -62,6 +62,30 @@ TEST(Record, GoldenLine) {
       "\n");
 }
 
+TEST(Record, AViolationSaysNothingOfACallerThatIsUnknown) {
+  Record record = some_record();
+  record.violation = Violation{};
+  record.violation->syscall = "mount";
+  const json::Value unknown = write_record(record, some_actor(), 1);
+  EXPECT_NE(unknown.find("violation")->find("syscall"), nullptr);
+  for (const char* key : {"pid", "uid", "exe"})
+    EXPECT_EQ(unknown.find("violation")->find(key), nullptr) << key;
+  record.violation->pid = 7;
+  record.violation->uid = 0;
+  const json::Value known = write_record(record, some_actor(), 1);
+  EXPECT_EQ(known.find("violation")->find("pid")->as_uint64().value(), 7U);
+  EXPECT_EQ(known.find("violation")->find("uid")->as_uint64().value(), 0U);
+}
+
+TEST(Record, TheProgramOfAViolationIsCut) {
+  Record record = some_record();
+  record.violation = Violation{};
+  record.violation->exe = std::string(4000, '\x01');
+  const json::Value line = write_record(record, some_actor(), 1);
+  EXPECT_EQ(line.find("violation")->find("exe")->text(), std::string(256, '\x01') + "...(3744 more bytes)");
+  EXPECT_LT(format_line(record, some_actor(), 1).size(), 3000U);
+}
+
 TEST(Record, TimeIsUtcAndBootTimeNeverGoesBack) {
   const json::Value first = write_record(some_record(), some_actor(), 1);
   const json::Value second = write_record(some_record(), some_actor(), 2);

@@ -1,7 +1,9 @@
 #include "container/violation.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -44,12 +46,46 @@ TEST(ViolationBudget, EarnsOneAtATimeAndNoMoreThanABurst) {
 
 TEST(ViolationBudget, HowFastALogGrowsIsBounded) {
   ViolationBudget budget;
-  int told = 0;
+  unsigned told = 0;
   for (int64_t ms = 0; ms < 60'000; ++ms) {  // a minute of 50 different calls a millisecond
     for (uint32_t number = 0; number < 50; ++number)
-      told += budget.take(number, kStart + ms * 1'000'000) ? 1 : 0;
+      told += budget.take(number, kStart + ms * 1'000'000) ? 1U : 0U;
   }
-  EXPECT_LE(told, 50 * (5 + 6));
+  EXPECT_LE(told, ViolationBudget::kContainerBurst + 6);
+  uint64_t counted = 0;
+  for (const auto& [number, count] : budget.collect_all()) counted += count;
+  EXPECT_EQ(told + counted, 60'000U * 50U);
+}
+
+TEST(ViolationBudget, TheFirstCallOfANumberIsToldInAnyNoise) {
+  ViolationBudget budget;
+  for (int i = 0; i < 5; ++i) {
+    for (uint32_t number = 0; number < 30; ++number) (void)budget.take(number, kStart);
+  }
+  EXPECT_FALSE(budget.take(29, kStart));
+  EXPECT_TRUE(budget.take(30, kStart));
+  EXPECT_FALSE(budget.take(30, kStart));  // has four left, the container none
+  EXPECT_TRUE(budget.take(30, kStart + ViolationBudget::kRefillNs));
+  EXPECT_FALSE(budget.take(29, kStart + ViolationBudget::kRefillNs));
+}
+
+// Its listener knows no such call: what the kernel said stays, and whose pid it is now is nobody's business.
+TEST(Violation, OfACallerThatIsGoneTheCallIsKnown) {
+  Result<kernel::seccomp::Listener> listener =
+      kernel::seccomp::Listener::adopt(Fd(::open("/dev/null", O_RDONLY | O_CLOEXEC)));
+  ASSERT_TRUE(listener.ok());
+  kernel::seccomp::Notification call;
+  call.pid = ::getpid();
+  call.args = {1, 2, 3, 4, 5, 6};
+  const kernel::seccomp::WatchedCall watched{SYS_mount, "mounts", {}};
+  const audit::Violation violation = describe(call, *listener, watched, 1);
+  EXPECT_EQ(violation.kind, "mounts");
+  EXPECT_EQ(violation.syscall, "mount");
+  EXPECT_EQ(violation.number, uint32_t{SYS_mount});
+  EXPECT_EQ(violation.arguments, call.args);
+  EXPECT_EQ(violation.error, 1);
+  EXPECT_FALSE(violation.pid || violation.uid);
+  EXPECT_EQ(violation.exe, "");
 }
 
 TEST(Violation, TheProfilesWordsAreThePolicysAndNoneIsWithoutACall) {

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -12,6 +13,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -35,6 +37,7 @@ using kernel::seccomp::Notification;
 using kernel::seccomp::WatchedCall;
 
 constexpr const char* kSocket = "monitor.sock";
+constexpr std::string_view kHasEnded = " has ended (it cannot write the audit log, or was killed)";
 constexpr time_t kAnswerSeconds = 10;
 constexpr int kEndTimeoutMs = 2'000;
 // How often calls that were only counted are told.
@@ -42,6 +45,23 @@ constexpr int64_t kSummaryMs = 10'000;
 // A caller that goes on beyond its budget waits so long for each error: what it costs the node, which this
 // process runs on the account of, stays below a fiftieth of a processor.
 constexpr timespec kThrottle{.tv_sec = 0, .tv_nsec = 1'000'000};
+// What a message of a process is answered with.
+constexpr char kListens = 'k';
+constexpr char kNoRoom = 'f';
+// Each process that was entered into the container costs a descriptor for as long as it lives. So many are
+// kept for the streams, the log and what an answer opens, and for processes about to hand over.
+constexpr size_t kOwnDescriptors = 16;
+constexpr size_t kConnections = 8;
+
+void throttle() { (void)::nanosleep(&kThrottle, nullptr); }
+
+// How many filters may be listened to.
+size_t room_for_listeners() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return 1;
+  return static_cast<size_t>(std::max<rlim_t>(limit.rlim_cur, kOwnDescriptors + kConnections + 1)) -
+         kOwnDescriptors - kConnections;
+}
 
 class Monitor {
  public:
@@ -71,12 +91,17 @@ class Monitor {
  private:
   // Waits for whatever comes next, and serves it.
   Status turn() {
+    // Who connects while many are about to hand over waits in the socket's queue.
+    const int listening = connections_.size() < kConnections ? listening_ : -1;
     std::vector<pollfd> polls{{.fd = init_, .events = POLLIN, .revents = 0},
-                              {.fd = listening_, .events = POLLIN, .revents = 0}};
+                              {.fd = listening, .events = POLLIN, .revents = 0}};
     for (const Fd& connection : connections_) polls.push_back({connection.get(), POLLIN, 0});
     for (const Listener& listener : listeners_) polls.push_back({listener.fd(), POLLIN, 0});
     const int wait = untold_ ? static_cast<int>(std::max<int64_t>(0, next_summary_ms_ - monotonic_ms())) : -1;
-    if (::poll(polls.data(), polls.size(), wait) < 0 && errno != EINTR) return sys_error("poll");
+    if (::poll(polls.data(), polls.size(), wait) < 0 && errno != EINTR) {
+      if (errno != ENOMEM) return sys_error("poll");
+      throttle();
+    }
     if (untold_ && monotonic_ms() >= next_summary_ms_) summarize();
 
     // From the last to the first: what is served may remove itself.
@@ -88,32 +113,41 @@ class Monitor {
     }
     if (polls[1].revents != 0) {
       Fd peer(::accept4(listening_, nullptr, nullptr, SOCK_CLOEXEC));
-      if (peer.valid()) connections_.push_back(std::move(peer));
+      if (peer.valid()) {
+        connections_.push_back(std::move(peer));
+      } else {
+        throttle();  // whoever waits is still there
+      }
     }
     if (polls[0].revents != 0) init_ = -1;  // ended; others may still have a filter
     return ok_status();
   }
 
-  // The one message of a connection. Whoever sends anything else, or ends, is forgotten.
+  // The one message of a connection. Whoever sends anything else, or ends, is forgotten. Taken before it is
+  // refused: a socket that is closed with a message in it tells its peer nothing (ECONNRESET).
   void adopt(size_t index) {
     const Fd connection = std::move(connections_[index]);
     connections_.erase(connections_.begin() + static_cast<std::ptrdiff_t>(index));
     Result<Fd> sent = kernel::receive_descriptor(connection.get());
-    if (!sent.ok()) return;
+    if (!sent.ok() || listeners_.size() >= room_) {
+      (void)::send(connection.get(), &kNoRoom, 1, MSG_NOSIGNAL);
+      return;
+    }
     Result<Listener> listener = Listener::adopt(std::move(sent).value());
     if (!listener.ok()) return;
     listeners_.push_back(std::move(listener).value());
-    (void)::send(connection.get(), "k", 1, MSG_NOSIGNAL);
+    (void)::send(connection.get(), &kListens, 1, MSG_NOSIGNAL);
   }
 
   void serve(size_t index, short events) {
     if ((events & POLLIN) != 0) {
       const Result<std::optional<Notification>> call = listeners_[index].receive();
       if (call.ok() && call->has_value()) answer(listeners_[index], **call);
+      if (!call.ok()) throttle();
     } else if (Listener::has_ended(events)) {
       listeners_.erase(listeners_.begin() + static_cast<std::ptrdiff_t>(index));
     } else if (events != 0) {
-      (void)::nanosleep(&kThrottle, nullptr);
+      throttle();
     }
   }
 
@@ -125,10 +159,9 @@ class Monitor {
                           : EPERM;
     const policy::Answer asked =
         watched == nullptr ? policy::Answer::kOff : state_.controls.violations.answer(watched->kind);
-    if (asked != policy::Answer::kOff) {
-      const bool told = tell(listener, call, *watched, error, asked);
-      if (!told) (void)::nanosleep(&kThrottle, nullptr);
-    }
+    // What is off is denied by the filter itself and does not come here; if it did, it would not be free.
+    const bool told = asked != policy::Answer::kOff && tell(listener, call, *watched, error, asked);
+    if (!told) throttle();
     if (asked == policy::Answer::kKill && end_container()) return;
     // Before freezing: a call that waits for an answer does not freeze, and would be made again afterwards.
     (void)listener.deny(call.id, error);
@@ -183,6 +216,7 @@ class Monitor {
   const kernel::seccomp::WatchingProfile* watch_;
   std::vector<Fd> connections_;  // a descriptor is to come
   std::vector<Listener> listeners_;
+  size_t room_ = room_for_listeners();
   ViolationBudget budget_;
   bool untold_ = false;
   int64_t next_summary_ms_ = 0;
@@ -198,6 +232,12 @@ Status leave_caller(const Host& host, std::vector<int> keep) {
     if (::dup2(null.get(), fd) < 0) return sys_error("dup2");
   }
   TRY(close_all_but(0, std::move(keep)));
+  // Its own, and not what the caller found enough for itself.
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+    limit.rlim_cur = limit.rlim_max;
+    (void)::setrlimit(RLIMIT_NOFILE, &limit);
+  }
   (void)::prctl(PR_SET_NAME, "gabion-monitor");
   (void)::setsid();
   if (::chdir("/") != 0) return sys_error("chdir /");
@@ -229,11 +269,14 @@ Result<MonitorProcess> start_monitor(const Host& host, const State& state, Monit
     own.warn = nullptr;
     ::_exit(Monitor(std::move(own), state, ends, init_pidfd).run());
   }
-  MonitorProcess monitor{pid, 0};
-  const Result<uint64_t> started =
-      process_start_time(pid);  // fails when it has ended: found out at hand_over()
-  if (started.ok()) monitor.start_time = *started;
-  return monitor;
+  const Result<uint64_t> started = process_start_time(pid);
+  if (started.ok()) return MonitorProcess{pid, *started};
+  // A pid without its start time would be anybody's once it is given out again.
+  if (::waitpid(pid, nullptr, WNOHANG) == 0) {
+    (void)::kill(pid, SIGKILL);  // our own unreaped child
+    (void)::waitpid(pid, nullptr, 0);
+  }
+  return Error(started.error()).wrap(concat({"the container's monitor", kHasEnded}));
 }
 
 Result<Fd> connect_monitor(const std::string& state_directory) {
@@ -255,14 +298,20 @@ Status hand_over(int monitor, int listener) {
   do {
     size = ::recv(monitor, &answer, 1, 0);
   } while (size < 0 && errno == EINTR);
-  if (size == 1) return ok_status();
   if (size < 0) return sys_error(std::string(kWhat));
-  return make_error(Code::kSystem,
-                    concat({kWhat, ": it has ended (it cannot write the audit log, or was killed)"}));
+  if (size == 1 && answer == kListens) return ok_status();
+  if (size == 1) {
+    return make_error(Code::kSystem,
+                      concat({kWhat,
+                              ": it has no descriptor left for another process (the hard limit of "
+                              "RLIMIT_NOFILE of whoever created the container): end a process that was "
+                              "entered by exec, or create the container again under a higher limit"}));
+  }
+  return make_error(Code::kSystem, concat({kWhat, ": it", kHasEnded}));
 }
 
 void end_monitor(const MonitorProcess& monitor) {
-  if (monitor.pid == 0) return;
+  if (monitor.pid == 0 || monitor.start_time == 0) return;  // Process::open() takes 0 for "any process"
   const Result<Process> process = Process::open(monitor.pid, monitor.start_time);
   if (process.ok()) {
     const Result<bool> ended = process->wait_exit(kEndTimeoutMs);

@@ -2,8 +2,13 @@
 // filters (kernel/seccomp_watch.h), denies every call it hears of, writes it to the audit log, and freezes or
 // kills the container where the policy says so. A call that is allowed never comes here and costs nothing.
 //
-// It needs nothing of the container and gives it nothing: should it die, the calls fail with ENOSYS instead
-// (seccomp_unotify(2)), and only the evidence is lost.
+// It needs nothing of the container and gives it nothing. Should it die, the kernel detaches the listener
+// from its filters, and the calls fail with ENOSYS instead (seccomp_unotify(2)). The kernel would then let a
+// task of the container have a listener of its own (no EBUSY any more), and of two filters that ask, the
+// newer one's is asked, which may answer SECCOMP_USER_NOTIF_FLAG_CONTINUE; no other filter denies the calls,
+// because they were left to this one (leave_to()). So the watching profile itself denies seccomp(2) a new
+// listener. Then what is lost is the evidence, and what `freeze` and `kill` would have done: a container that
+// must end with its monitor needs somebody who looks (docs/threat-model.md).
 //
 //     runtime                            container's process            monitor
 //       │ monitor_ends()                   │                              │
@@ -37,7 +42,7 @@ struct MonitorEnds {
 };
 Result<MonitorEnds> monitor_ends(const std::string& state_directory);
 
-// A child of the caller. `init_pidfd`: of the container's first process.
+// A child of the caller. `init_pidfd`: of the container's first process. An error when it has ended already.
 Result<MonitorProcess> start_monitor(const Host& host, const State& state, MonitorEnds ends, int init_pidfd);
 
 // For exec: the process's own ProcessPlan::monitor.

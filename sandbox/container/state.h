@@ -21,7 +21,7 @@ namespace gabion::container {
 // A child of the runtime that made the container; see monitor.h.
 struct MonitorProcess {
   pid_t pid = 0;            // 0: none
-  uint64_t start_time = 0;  // as State::init_start_time
+  uint64_t start_time = 0;  // as State::init_start_time; never 0 where there is one
 };
 
 struct State {

@@ -2,9 +2,13 @@
 
 import json
 import os
+import resource
+import shutil
 import signal
+import subprocess
+import time
 
-from runtime import Case, only_gabion, wait_until
+from runtime import HERE, SOURCE, Case, config_of, only_gabion, wait_until
 
 WATCHING = {"extends": "restricted", "violations": {"*": "log"}}
 # What probe calls it → (system call, kind of violation, errno)
@@ -30,13 +34,13 @@ DANGEROUS = {
     "socket-vsock": ("socket", "sockets", "EAFNOSUPPORT"),
     "reboot": ("reboot", "host", "EPERM"),
     "settime": ("clock_settime", "host", "EPERM"),
+    "tiocsti": ("ioctl", "terminal", "EPERM"),
 }
 
 
 def docker_like(document):
     """The filter that Docker 20.10 sends. It denies by default, and what both deny must be heard of, too."""
-    here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    with open(here + "/unit/oci/specs/config-docker-20.10-default.json", encoding="utf-8") as file:
+    with open(SOURCE + "/tests/unit/oci/specs/config-docker-20.10-default.json", encoding="utf-8") as file:
         document["linux"]["seccomp"] = json.load(file)["linux"]["seccomp"]
 
 
@@ -44,8 +48,7 @@ def errno_of(name):
     return {"EPERM": 1, "EAFNOSUPPORT": 97}[name]
 
 
-@only_gabion
-class Violations(Case):
+class Watched(Case):
     policy = WATCHING
 
     def violations(self, event="violation"):
@@ -58,6 +61,44 @@ class Violations(Case):
     def of(self, syscall):
         return [line["violation"] for line in self.violations() if line["violation"]["syscall"] == syscall]
 
+    def bundle(self, *args, **options):
+        name, directory = super().bundle(*args, **options)
+        subprocess.run(["gcc", "-static", "-O1", "-Wall", "-Werror", "-o", directory + "/rootfs/bin/violator",
+                        HERE + "/violator.c"], check=True)
+        return name, directory
+
+    def waiting(self, words, edit=None):
+        """A container that runs the words once `go` is called, and its root directory as the host sees it."""
+        name = self.running("sh", "-c", f"until [ -e /tmp/go ]; do usleep 10000; done; {words} > /tmp/answer; "
+                                        "touch /tmp/done; sleep 1000", edit=edit)
+        return name, f"/proc/{self.state(name)['pid']}/root"
+
+    def go(self, root):
+        """What the words of a waiting container printed."""
+        with open(root + "/tmp/go", "w", encoding="utf-8"):
+            pass
+        wait_until(lambda: os.path.exists(root + "/tmp/done"), 30)
+        with open(root + "/tmp/answer", encoding="utf-8") as file:
+            answer = file.read().splitlines()
+        self.assertTrue(os.path.exists(root + "/tmp/done"), f"did not come to its end: {answer}")
+        return answer
+
+    def kill_monitor(self, name):
+        pid = self.monitor(name)
+        os.kill(pid, signal.SIGKILL)
+        self.assertTrue(wait_until(lambda: self.ended(pid)))
+
+    @staticmethod
+    def ended(pid):
+        try:
+            with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+                return file.read().rsplit(")", 1)[1].split()[0] in "ZX"
+        except FileNotFoundError:
+            return True
+
+
+@only_gabion
+class Violations(Watched):
     def test_every_dangerous_call_is_an_event(self):
         for edit in (None, docker_like):
             with self.subTest(filter="the engine's" if edit else "lax"):
@@ -156,6 +197,61 @@ class Violations(Case):
         self.assertEqual(done.lines, ["mount-tmpfs EPERM", "bpf EPERM"])
         self.assertEqual([line["violation"]["syscall"] for line in self.violations()], ["bpf"])
 
+    def test_off_costs_the_node_nothing(self):
+        self.use_policy({**WATCHING, "violations": {"*": "off", "mounts": "log"}})
+        name, root = self.waiting("violator flood 4 2", edit=docker_like)
+        pid = self.monitor(name)
+        before = self.cpu_ns(pid)
+        self.assertEqual(self.go(root), ["flood EPERM"])
+        self.assertLess(self.cpu_ns(pid) - before, 5_000_000)
+
+    @staticmethod
+    def cpu_ns(pid):
+        with open(f"/proc/{pid}/schedstat", encoding="utf-8") as file:
+            return int(file.read().split()[0])
+
+    def test_caller_with_many_groups_is_itself(self):
+        done = self.inside("violator", "groups")
+        self.assertEqual(done.lines, ["keyctl EPERM"])
+        seen = self.of("keyctl")[0]
+        self.assertGreaterEqual(seen["uid"], 1879048192)
+        self.assertGreater(seen["pid"], 1)
+        self.assertEqual(seen["exe"], "/bin/violator")
+
+    def test_kill_is_told_though_the_caller_was_killed_first(self):
+        self.use_policy({**WATCHING, "violations": {"tracing": "kill"}})
+        killed = 0
+        for _ in range(20):
+            self.inside("violator", "killed", "30", check=False)
+            events = [line["event"] for line in self.events()]
+            os.remove(self.audit)
+            killed += "container.kill" in events
+            self.assertEqual("violation" in events, "container.kill" in events, events)
+        self.assertGreater(killed, 0)
+
+    def test_how_much_a_container_may_write(self):
+        # A long name of a program, each byte of it six in the log, and every call there is.
+        name, directory = self.bundle("true")
+        path = "".join("/" + "\x01" * 250 for _ in range(12))
+        os.makedirs(directory + "/rootfs" + path)
+        shutil.copy2(directory + "/rootfs/bin/violator", directory + "/rootfs" + path + "/violator")
+        document = config_of(directory)
+        document["process"]["args"] = [path + "/violator", "each", "20"]
+        self.write_config(directory, document)
+        self.gabion("run", "--bundle", directory, name)
+        lines = self.violations()
+        kinds = {line["violation"]["number"] for line in lines}
+        self.assertGreater(len(kinds), 30)
+        self.assertLessEqual(len(lines), 50 + len(kinds))
+        self.assertTrue(lines[0]["violation"]["exe"].endswith("more bytes)"), lines[0])
+        with open(self.audit, encoding="utf-8") as file:
+            longest = max(len(line) for line in file if '"event":"violation"' in line)
+        self.assertLess(longest, 4000)
+        told = sum(1 + line["violation"].get("unreported", 0) for line in lines)
+        for line in self.violations("violation.repeated"):
+            told += sum(int(part.rsplit(" ", 1)[1]) for part in line["detail"].split(", "))
+        self.assertEqual(told, 20 * len(kinds))
+
     def test_without_answers_there_is_no_monitor(self):
         self.use_policy("restricted")
         name = self.running()
@@ -164,11 +260,8 @@ class Violations(Case):
 
 
 @only_gabion
-class Monitor(Case):
+class Monitor(Watched):
     """The process beside the container, and what happens without it."""
-
-    policy = WATCHING
-    violations, monitor = Violations.violations, Violations.monitor
 
     def test_holds_nothing_of_the_callers(self):
         name = self.running()
@@ -189,21 +282,68 @@ class Monitor(Case):
             return str(pid) in file.read().split()
 
     def test_calls_are_denied_when_it_is_killed(self):
-        name = self.running("sh", "-c", "until [ -e /tmp/go ]; do usleep 10000; done; probe try mount-tmpfs bpf "
-                                        "> /tmp/answer; touch /tmp/done; sleep 1000")
-        root = f"/proc/{self.state(name)['pid']}/root"
-        os.kill(self.monitor(name), signal.SIGKILL)
+        # Where it is gone the kernel gives its place to whoever asks (seccomp(2), NEW_LISTENER), and of two
+        # filters that say USER_NOTIF the newer is asked: a container must not answer itself.
+        for edit in (None, docker_like):
+            with self.subTest(filter="the engine's" if edit else "lax"):
+                name, root = self.waiting("violator listener probe try " + " ".join(DANGEROUS), edit=edit)
+                self.kill_monitor(name)
+                self.assertEqual(self.go(root), ["listener EBUSY"] + [f"{call} ENOSYS" for call in DANGEROUS])
+
+    def test_nobody_takes_its_place_while_it_listens(self):
+        done = self.inside("violator", "listener", "probe", "try", "ptrace-init", "keyctl")
+        self.assertEqual(done.lines, ["listener EBUSY", "ptrace-init EPERM", "keyctl EPERM"])
+
+    def test_exec_cannot_take_its_place(self):
+        name = self.running()
+        self.assertEqual(self.execute(name, "violator", "listener", "probe", "try", "mount-tmpfs").lines,
+                         ["listener EBUSY", "mount-tmpfs EPERM"])
+
+    def test_goes_on_listening_when_it_is_stopped_and_continued(self):
+        # A signal makes poll(2) of a listener say POLLERR while a call holds the listener's lock.
+        name, root = self.waiting("violator flood 16 3")
+        pid = self.monitor(name)
         with open(root + "/tmp/go", "w", encoding="utf-8"):
             pass
-        self.assertTrue(wait_until(lambda: os.path.exists(root + "/tmp/done")))
-        with open(root + "/tmp/answer", encoding="utf-8") as file:
-            self.assertEqual(file.read(), "mount-tmpfs ENOSYS\nbpf ENOSYS\n")
+        end = time.monotonic() + 3
+        while time.monotonic() < end:
+            os.kill(pid, signal.SIGSTOP)
+            os.kill(pid, signal.SIGCONT)
+        self.assertEqual(self.go(root), ["flood EPERM"])
+        self.assertEqual(self.execute(name, "probe", "try", "bpf").lines, ["bpf EPERM"])
 
     def test_exec_is_refused_when_it_is_killed(self):
         name = self.running()
         os.kill(self.monitor(name), signal.SIGKILL)
         self.assertTrue(wait_until(lambda: self.execute(name, "true", check=False).code != 0))
         self.refused(self.execute(name, "true", check=False), "violations", "monitor has ended", "create it again")
+
+    def limited(self, *words, soft, hard, **options):
+        """The runtime under these limits of descriptors."""
+        return self.gabion(*words, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard)),
+                           **options)
+
+    def test_hears_of_more_processes_than_the_callers_limit(self):
+        name, bundle = self.bundle("sleep", "1000")
+        self.limited("run", "--detach", "--bundle", bundle, name, soft=40, hard=4096)
+        for _ in range(45):
+            self.limited("exec", "--detach", name, "sleep", "1000", soft=40, hard=4096)
+        self.assertEqual(self.execute(name, "probe", "try", "mount-tmpfs").lines, ["mount-tmpfs EPERM"])
+        self.assertEqual(len(self.of("mount")), 1)
+
+    def test_says_when_it_has_no_descriptor_left(self):
+        name, bundle = self.bundle("sleep", "1000")
+        self.limited("run", "--detach", "--bundle", bundle, name, soft=40, hard=40)
+        done = None
+        for _ in range(45):
+            done = self.execute(name, "sleep", "1000", flags=["--detach"], check=False)
+            if done.code != 0:
+                break
+        self.refused(done, "violations", "no descriptor left", "RLIMIT_NOFILE")
+        self.assertEqual(self.status(name), "running")
+        before = Violations.cpu_ns(self.monitor(name))
+        time.sleep(0.5)
+        self.assertLess(Violations.cpu_ns(self.monitor(name)) - before, 50_000_000)  # it does not spin
 
     def test_start_is_refused_when_it_is_killed(self):
         name = self.created()
@@ -228,14 +368,6 @@ class Monitor(Case):
                     self.assertTrue(wait_until(lambda pid=pid: self.ended(pid)))
                 self.gabion("delete", "--force", name)
                 self.assertTrue(self.ended(pid))
-
-    @staticmethod
-    def ended(pid):
-        try:
-            with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
-                return file.read().rsplit(")", 1)[1].split()[0] in "ZX"
-        except FileNotFoundError:
-            return True
 
     def test_nothing_is_left_of_a_create_that_fails(self):
         self.refused(self.inside("/no/such/program", check=False), "no such file")

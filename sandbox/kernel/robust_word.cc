@@ -4,6 +4,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 namespace gabion::kernel {
 
 namespace {
@@ -42,17 +44,17 @@ void release(RobustWord& word) {
 }
 
 Hold wait_while_held(RobustWord& word, int timeout_ms) {
-  const timespec timeout{.tv_sec = timeout_ms / 1000, .tv_nsec = timeout_ms % 1000 * 1000000L};
+  const int64_t deadline = monotonic_ns() + timeout_ms * 1'000'000LL;
   while (true) {
     uint32_t seen = word.value.load();
     if ((seen & FUTEX_TID_MASK) == 0) return (seen & FUTEX_OWNER_DIED) != 0 ? Hold::kGone : Hold::kReleased;
+    const int64_t left = deadline - monotonic_ns();
+    if (timeout_ms >= 0 && left <= 0) return Hold::kHeld;
+    const timespec timeout{.tv_sec = left / 1'000'000'000, .tv_nsec = left % 1'000'000'000};
     // The kernel wakes nobody where this bit is not set.
     if ((seen & FUTEX_WAITERS) == 0 && !word.value.compare_exchange_strong(seen, seen | FUTEX_WAITERS))
       continue;
-    if (futex(word, FUTEX_WAIT, seen | FUTEX_WAITERS, timeout_ms < 0 ? nullptr : &timeout) != 0 &&
-        errno == ETIMEDOUT) {
-      return Hold::kHeld;
-    }
+    (void)futex(word, FUTEX_WAIT, seen | FUTEX_WAITERS, timeout_ms < 0 ? nullptr : &timeout);
   }
 }
 

@@ -47,7 +47,8 @@ void release(RobustWord& word);
 
 enum class Hold { kHeld, kReleased, kGone };
 // Until the word is no longer held, or `timeout_ms` have passed (then kHeld); -1: for ever. kGone: its holder
-// has executed another program, or died.
+// has executed another program, or died. Neither a signal nor who writes to the word all the time puts the
+// end off.
 Hold wait_while_held(RobustWord& word, int timeout_ms);
 
 }  // namespace gabion::kernel

@@ -5,10 +5,13 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <functional>
+
+#include "base/clock.h"
 
 namespace gabion::kernel {
 namespace {
@@ -89,6 +92,21 @@ TEST_F(Words, WhatWasReleasedStaysSoWhenTheHolderDies) {
   child_ = 0;
   EXPECT_EQ(wait_while_held(words_[0], -1), Hold::kReleased);
   EXPECT_EQ(wait_while_held(words_[1], -1), Hold::kGone);
+}
+
+// Each wakes who waits, and leaves the word held.
+TEST_F(Words, WhoWritesAllTheTimeDoesNotPutTheEndOff) {
+  holder([&] {
+    for (const int64_t end = monotonic_ms() + 3000; monotonic_ms() < end;) {
+      words_[1].value = 1;
+      (void)::syscall(SYS_futex, &words_[1].value, FUTEX_WAKE, INT32_MAX, nullptr, nullptr, 0);
+      words_[1].value = 2;
+    }
+    ::pause();
+  });
+  const int64_t begin = monotonic_ms();
+  EXPECT_EQ(wait_while_held(words_[1], 100), Hold::kHeld);
+  EXPECT_LT(monotonic_ms() - begin, 1500);
 }
 
 TEST_F(Words, AHolderThatWasNeverBornIsNotTold) { EXPECT_EQ(wait_while_held(words_[0], 10), Hold::kHeld); }

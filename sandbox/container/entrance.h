@@ -5,6 +5,11 @@
 // process then talks with the runtime through a page of memory, because a channel would be a descriptor, too:
 // one that leads to the runtime (SO_PEERPIDFD).
 //
+// A container that can write the process's memory can write that page, too. So what it holds is the word of a
+// stranger about the process: it ends or puts off this exec, and tells why it failed. Which process that is
+// says the go-between alone, on a page of its own that the process does not inherit. And a process that says
+// nothing, because the container has stopped it, is not waited for longer than `patience_ms`.
+//
 //     runtime                        go-between
 //       │ clone3, into the cgroup        │
 //       │ ───────────────────────────▶   │  outside(): joins, becomes; closes everything
@@ -46,6 +51,8 @@ class Entrance {
     // Comes back only with an error. The pid is the one the host knows the process by, which it cannot see
     // itself.
     std::function<Error(pid_t)> execute;
+    // For each of enter() and commit(); -1: no end.
+    int patience_ms = 10'000;
   };
 
   static Result<std::unique_ptr<Entrance>> open();
@@ -56,19 +63,23 @@ class Entrance {
   // Returns when inside() has, with a process that waits for commit() and dies with the caller: an unreaped
   // child of the caller's.
   Result<Child> enter(const Steps& steps, int into_cgroup);
-  // Returns when the process has executed its program.
+  // Returns when the process has executed its program. After an error it may still be there.
   Status commit();
 
  private:
+  struct Reason;
   struct Page;
+  struct Birth;
 
-  explicit Entrance(Page* page) : page_(page) {}
+  Entrance() = default;
   [[noreturn]] void go_between(const Steps& steps);
   [[noreturn]] void process(const Steps& steps);
-  [[noreturn]] void fail(const Error& error);
   [[nodiscard]] Error failure() const;
+  [[nodiscard]] Error late() const;
 
-  Page* page_;
+  Page* page_ = nullptr;
+  Birth* birth_ = nullptr;
+  int patience_ms_ = -1;
   kernel::RobustHolder held_;
 };
 

@@ -2,7 +2,6 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <sched.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include <utility>
@@ -42,6 +41,7 @@ struct ExecPlan {
   int init_pidfd = -1;
   int console_socket = -1;
   int preserve_fds = 0;
+  bool waits_for_resume = false;
   Info state;  // of the container, for a seccomp listener
 };
 
@@ -117,7 +117,8 @@ Result<Child> enter(Entrance& entrance, ExecPlan& plan) {
                                                                               pid, oci_state(plan.state));
                                }
                                return execute(plan.process, program);
-                             }},
+                             },
+                         .patience_ms = plan.waits_for_resume ? -1 : Entrance::Steps().patience_ms},
                         plan.namespaces.into_cgroup.get());
 }
 
@@ -219,6 +220,7 @@ Result<int> exec(const Host& host, const ExecOptions& options) {
   if (plan.process.terminal) console = TRY(console_ends(options.console_socket));
   plan.console_socket = console.sender.get();
   plan.preserve_fds = options.preserve_fds;
+  plan.waits_for_resume = live.status == ContainerStatus::kPaused;
   std::optional<SignalForwarder> forwarder;
   if (!options.detach) forwarder = TRY(SignalForwarder::open());
 
@@ -242,8 +244,7 @@ Result<int> exec(const Host& host, const ExecOptions& options) {
     return entrance->commit();
   }();
   if (!ready.ok()) {
-    (void)::kill(child.pid, SIGKILL);  // our own unreaped child
-    (void)reap(child.pid);
+    put_down(child);
     return failed(ready.error());
   }
   if (options.detach) return 0;

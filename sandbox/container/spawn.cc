@@ -1,6 +1,7 @@
 #include "container/spawn.h"
 
 #include <linux/sched.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -10,6 +11,7 @@
 
 #include <algorithm>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/text.h"
 
@@ -41,6 +43,26 @@ Result<pid_t> clone_process(const CloneOptions& options) {
   const long pid = ::syscall(SYS_clone3, &args, sizeof(args));
   if (pid < 0) return sys_error("clone3 (new namespaces)");
   return static_cast<pid_t>(pid);
+}
+
+bool wait_end(const Child& child, int timeout_ms) {
+  const int64_t deadline = monotonic_ms() + timeout_ms;
+  pollfd item{.fd = child.pidfd.get(), .events = POLLIN, .revents = 0};
+  int left = timeout_ms;
+  while (::poll(&item, 1, left) <= 0) {
+    if (timeout_ms < 0) continue;
+    left = static_cast<int>(std::max<int64_t>(deadline - monotonic_ms(), 0));
+    if (left == 0) return false;
+  }
+  return true;
+}
+
+void put_down(const Child& child) {
+  constexpr int kEndTimeoutMs = 10'000;
+  (void)::syscall(SYS_pidfd_send_signal, child.pidfd.get(), SIGKILL, nullptr, 0);
+  if (!wait_end(child, kEndTimeoutMs)) return;
+  siginfo_t ended{};
+  (void)::waitid(P_PIDFD, static_cast<id_t>(child.pidfd.get()), &ended, WEXITED | WNOHANG);
 }
 
 Status close_all_but(int preserve_fds, std::vector<int> keep) {

@@ -42,6 +42,13 @@ Result<pid_t> clone_process(const CloneOptions& options);
 // the open file, which fork(2) shares), a descriptor of the host, a socket the engine leaked.
 Status close_all_but(int preserve_fds, std::vector<int> keep);
 
+// Whether a child has ended within that time; -1: for ever.
+bool wait_end(const Child& child, int timeout_ms);
+// Ends a child and reaps it; not for ever, where something keeps it from ending: a frozen cgroup v1, or a
+// tracer in the container that does not let go of what is left of it. The signal stays pending, and whoever
+// inherits the child reaps it.
+void put_down(const Child& child);
+
 // In the child: die with the parent, and be closed to tracers. Changes of credentials, those of setfsuid(2)
 // included, undo both (prctl(2)).
 void guard_child();

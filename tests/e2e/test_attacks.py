@@ -356,6 +356,24 @@ class Hanging(Attack):
         self.assertIsNotNone(process.finish(10))
         self.assertLess(time.monotonic() - begin, 20)
 
+    def test_exec_stopped_by_the_container_ends(self):
+        """A caller that waits for `exec --detach` is told, and nothing of it is left."""
+        name = self.running("sh", "-c", "while :; do kill -STOP -1; done")
+        for _ in range(5):  # now and then one comes through
+            done = self.execute(name, "true", flags=("--detach",), check=False, timeout=30)
+            if done.code != 0:
+                break
+        self.refused(done, "within 10 seconds", "the container has stopped it")
+        self.assertEqual(self.gabion("ps", "--format", "json", name).out.count(","), 0)
+
+    def test_exec_in_a_paused_container_waits_as_long_as_it_is_told_to(self):
+        name = self.running()
+        self.gabion("pause", name)
+        process = Process(self.command("exec", "--ignore-paused", name, "true"), stdin=subprocess.DEVNULL)
+        self.assertIsNone(process.finish(11))
+        self.gabion("resume", name)
+        self.assertEqual(process.finish(10), 0)
+
     def test_very_many_mounts(self):
         mounts = [{"destination": f"/opt/{number}", "type": "nothing", "source": "x"} for number in range(65536)]
         name, bundle = self.bundle("true", edit=lambda document: document["mounts"].extend(mounts))

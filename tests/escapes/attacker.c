@@ -4,6 +4,8 @@
 //   swap A B COUNT     exchanges the two names for ever, in bursts; the number of exchanges is the file COUNT
 //   fds SEEN           looks at the descriptors, mount namespaces, roots and rights of all other processes for ever;
 //                      a line in SEEN for each new one
+//   misname SEEN PID   writes PID into all memory that other processes share with others, as soon as it may; into
+//                      every second process's with the word of a holder that has died before it
 //   overwrite SEEN IN  appends to the program of each process whose path starts with IN and not with /bin, as soon
 //                      as it may
 //   root-handle DIR    opens inode 2 of DIR's file system by a made-up handle and prints its number
@@ -154,6 +156,35 @@ static void look_at_descriptors(FILE* seen, int pid) {
   if (directory != NULL) closedir(directory);
 }
 
+static uint32_t wrong_pid;
+
+// What a process that enters shares with the runtime: words that tell how far it is (robust futexes, the second of
+// them its own), and then whatever they say to each other.
+static void misname(FILE* seen, int pid) {
+  enum { kOwnWord = 8, kFirst = 24, kEnd = 64 };
+  static int last, died;
+  char path[64], line[512], known[64];
+  snprintf(path, sizeof(path), "/proc/%d/maps", pid);
+  FILE* maps = fopen(path, "re");
+  snprintf(path, sizeof(path), "/proc/%d/mem", pid);
+  int memory = maps == NULL ? -1 : open(path, O_RDWR | O_CLOEXEC);
+  while (memory >= 0 && fgets(line, sizeof(line), maps) != NULL) {
+    unsigned long start = 0;
+    if (strstr(line, " rw-s ") == NULL || sscanf(line, "%lx-", &start) != 1) continue;
+    uint32_t words[(kEnd - kFirst) / sizeof(uint32_t)];
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); ++i) words[i] = wrong_pid;
+    if (pwrite(memory, words, sizeof(words), start + kFirst) != sizeof(words)) continue;
+    if (pid != last) died = !died;
+    last = pid;
+    const uint32_t word = 1U << 30;  // FUTEX_OWNER_DIED
+    if (died) (void)!pwrite(memory, &word, sizeof(word), start + kOwnWord);
+    snprintf(known, sizeof(known), "written %d", pid);
+    tell(seen, known);
+  }
+  if (memory >= 0) close(memory);
+  if (maps != NULL) fclose(maps);
+}
+
 static const char* overwritten_in = "";
 
 static void overwrite(FILE* seen, int pid) {
@@ -252,6 +283,10 @@ int main(int argc, char** argv) {
   if (!strcmp(argv[1], "try")) return try_all(argc - 2, argv + 2, attempt);
   if (!strcmp(argv[1], "swap") && argc > 4) return swap(argv[2], argv[3], argv[4]);
   if (!strcmp(argv[1], "fds")) return watch(argv[2], look_at_descriptors);
+  if (!strcmp(argv[1], "misname") && argc > 3) {
+    wrong_pid = strtoul(argv[3], NULL, 10);
+    return watch(argv[2], misname);
+  }
   if (!strcmp(argv[1], "overwrite") && argc > 3) {
     overwritten_in = argv[3];
     return watch(argv[2], overwrite);

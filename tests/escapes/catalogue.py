@@ -17,10 +17,13 @@ Row = collections.namedtuple("Row", "cves mechanism defence tests control result
 
 ROWS = (
     Row("CVE-2016-9962", "the process that enters a container is traced, its descriptors are used",
-        "not dumpable; made by a go-between outside, without descriptors, root and rights of the host's",
+        "not dumpable; made by a go-between outside, without descriptors, root and rights of the host's; who it is says "
+        "the go-between alone",
         ("runtime_binary.Descriptors.descriptors_of_who_enters",
          "runtime_binary.DescriptorsUnderRestricted.descriptors_of_who_enters_with_ptrace",
-         "runtime_binary.Descriptors.descriptors_of_who_enters_with_ptrace"),
+         "runtime_binary.Descriptors.descriptors_of_who_enters_with_ptrace",
+         "runtime_binary.Descriptors.who_enters_names_another",
+         "runtime_binary.DescriptorsUnderRestricted.who_enters_names_another"),
         "a process with a file open is seen"),
     Row("CVE-2019-5736", "the runtime's file is overwritten through /proc/self/exe",
         "the file cannot be opened for writing: foreign ids, or a sealed copy",

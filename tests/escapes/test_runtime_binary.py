@@ -112,6 +112,24 @@ class Descriptors(Escape):
         self.assertTrue(rights)
         self.assertEqual([hex(value) for value in rights if value & ~allowed], [])
 
+    def test_who_enters_names_another(self):
+        """CVE-2016-9962's kin: with SYS_PTRACE and no user namespace between, a container writes into the memory that a
+        process that enters shares with the runtime. The pid of another process there is not what the runtime hands
+        out, nor what it kills when the words in that memory say that its own is gone."""
+        with self.process("sleep", "1000") as victim:
+            name = self.running("attack", "misname", "/tmp/seen", str(victim.pid), edit=lambda config: grant(
+                config, *config["process"]["capabilities"]["bounding"], "CAP_SYS_PTRACE"))
+            told, pid_file = [], self.work + "/exec.pid"
+            for _ in range(40):
+                done = self.execute(name, "true", flags=("--detach", "--pid-file", pid_file), check=False)
+                told.append(text_of(pid_file))
+                self.assertIsNone(victim.poll(), f"a process of the host was ended: {done}"[:500])
+                self.assertNotIn("\0", done.err)
+            # An exec would be attacked like the others.
+            seen = text_of(f"/proc/{self.state(name)['pid']}/root/tmp/seen")
+            self.assertGreater(seen.count("written"), 5, "the control: it wrote where it wanted to")
+            self.assertNotIn(str(victim.pid), told)
+
     def test_working_directory_through_a_descriptor(self):
         """CVE-2024-21626: cwd and exec --cwd of /proc/self/fd/N, by name and through a link of the image. Nothing of the
         host's is read: the first process has some such directories, of the container's, an exec has none at all."""
@@ -175,6 +193,11 @@ class DescriptorsUnderRestricted(Descriptors):
     def test_descriptors_of_who_enters_with_ptrace(self):
         """CVE-2016-9962 with SYS_PTRACE, which means nothing to a process of the host's user namespace."""
         self.assertEqual(self.of_the_host(self.seen_during_execs("CAP_SYS_PTRACE")), [])
+
+    def test_who_enters_names_another(self):
+        """CVE-2016-9962's kin, where the policy gives up the user namespace, too."""
+        self.use_policy({"extends": "restricted", "userNamespace": False, "capabilities": ["...", "CAP_SYS_PTRACE"]})
+        super().test_who_enters_names_another()
 
 
 class Sockets(Escape):

@@ -8,6 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdio>
+#include <cstring>
 #include <string>
 
 #include "container/foreground.h"
@@ -117,6 +119,105 @@ TEST_F(Entering, ADeathBeforeTheCommitIsItsError) {
   ASSERT_EQ(::kill(child->pid, SIGKILL), 0);
   EXPECT_EQ(reap(child->pid).value(), 128 + SIGKILL);
   EXPECT_FALSE(entrance_->commit().ok());
+}
+
+// As a process of the container stops it with kill(-1, SIGSTOP).
+TEST_F(Entering, AProcessThatIsStoppedIsNotWaitedForAndEnds) {
+  Entrance::Steps how = steps();
+  how.patience_ms = 200;
+  how.inside = []() -> Status {
+    (void)::raise(SIGSTOP);
+    return ok_status();
+  };
+  const Error error = refused(how);
+  EXPECT_EQ(error.code, Code::kWrongState);
+  EXPECT_NE(error.context.find("stopped it"), std::string::npos) << error.context;
+}
+
+TEST_F(Entering, NorIsAGoBetweenThatIsStopped) {
+  Entrance::Steps how = steps();
+  how.patience_ms = 200;
+  how.outside = []() -> Result<std::vector<int>> {
+    (void)::raise(SIGSTOP);
+    return std::vector<int>();
+  };
+  EXPECT_EQ(refused(how).code, Code::kWrongState);
+}
+
+TEST_F(Entering, AProcessThatIsStoppedAfterTheCommitIsNotWaitedFor) {
+  Entrance::Steps how = steps();
+  how.patience_ms = 200;
+  how.execute = [](pid_t) {
+    (void)::raise(SIGSTOP);
+    return Error();
+  };
+  const auto child = entrance_->enter(how, -1);
+  ASSERT_TRUE(child.ok());
+  const Status done = entrance_->commit();
+  ASSERT_FALSE(done.ok());
+  EXPECT_EQ(done.error().code, Code::kWrongState);
+  put_down(*child);
+  EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1) << "a child is left";
+}
+
+// What the process shares with the runtime is as a container that has taken it over makes it: all of its
+// pages are written over, but for the words it says its state with, which end what the runtime waits for.
+class Hostile : public Entering {
+ protected:
+  static void overwrite(unsigned char with, bool died) {
+    FILE* maps = ::fopen("/proc/self/maps", "re");
+    char line[512];
+    while (maps != nullptr && ::fgets(line, sizeof(line), maps) != nullptr) {
+      unsigned long start = 0;
+      unsigned long end = 0;
+      if (::strstr(line, " rw-s ") == nullptr || ::sscanf(line, "%lx-%lx", &start, &end) != 2) continue;
+      auto* page = reinterpret_cast<unsigned char*>(start);
+      constexpr size_t kWords = 3 * sizeof(kernel::RobustWord);
+      ::memset(page + kWords, with, end - start - kWords);
+      if (died) {
+        const uint32_t word = FUTEX_OWNER_DIED;
+        ::memcpy(page + sizeof(kernel::RobustWord), &word, sizeof(word));
+      }
+    }
+    if (maps != nullptr) (void)::fclose(maps);
+  }
+};
+
+TEST_F(Hostile, WhoTheProcessIsStaysTheGoBetweensWord) {
+  Entrance::Steps how = steps();
+  how.inside = []() -> Status {
+    overwrite(0, false);
+    return ok_status();
+  };
+  const auto child = entrance_->enter(how, -1);
+  ASSERT_TRUE(child.ok()) << child.error().message();
+  EXPECT_GT(child->pid, 0);
+  put_down(*child);
+  EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1) << "it was not the child";
+}
+
+TEST_F(Hostile, WhatItSaysOfItsFailureIsOneLineAndNoRefusal) {
+  for (int with = 0; with < 256; ++with) {
+    SetUp();
+    Entrance::Steps how = steps();
+    how.inside = [with]() -> Status {
+      overwrite(static_cast<unsigned char>(with), true);
+      ::pause();
+      return ok_status();
+    };
+    const Error error = refused(how);
+    EXPECT_LE(error.context.size(), 2048U);
+    EXPECT_EQ(error.context.find_first_of(std::string("\0\n\r\033", 4)), std::string::npos) << with;
+    EXPECT_GE(error.sys_errno, 0);
+    EXPECT_LT(error.sys_errno, 4096);
+    EXPECT_EQ(error.code, Code::kInternal);
+  }
+}
+
+TEST_F(Hostile, NoRefusalIsItsToTell) {
+  Entrance::Steps how = steps();
+  how.inside = []() -> Status { return make_error(Code::kRefused, "by policy"); };
+  EXPECT_EQ(refused(how).code, Code::kInternal);
 }
 
 TEST_F(Entering, TheProcessHoldsNothingButWhatItMay) {

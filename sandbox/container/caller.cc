@@ -23,10 +23,11 @@ Status send_pidfd(const std::string& path, const Child& child) {
 }
 
 Status guard_descriptors(int preserve_fds) {
-  for (int fd = 3; fd < 3 + preserve_fds; ++fd) {
-    const int flags = ::fcntl(fd, F_GETFD);
+  // Any number: the first that is not open ends it, long before 3 + number could overflow.
+  for (int number = 0; number < preserve_fds; ++number) {
+    const int flags = ::fcntl(3 + number, F_GETFD);
     if (flags < 0 || (flags & FD_CLOEXEC) != 0) {
-      return make_error(Code::kInvalid, concat({"please check that preserved-fd ", std::to_string(fd - 3),
+      return make_error(Code::kInvalid, concat({"please check that preserved-fd ", std::to_string(number),
                                                 " (of ", std::to_string(preserve_fds), ") is present"}));
     }
   }

@@ -164,7 +164,12 @@ class Descriptors(Case):
 
     def test_preserved_fd_that_is_not_there(self):
         name, bundle = self.bundle()
-        self.refused(self.gabion("run", "--preserve-fds", "3", "--bundle", bundle, name, check=False), "preserved-fd")
+        for count in ("3", "2147483644", "2147483645", "2147483647"):
+            self.refused(self.gabion("run", "--preserve-fds", count, "--bundle", bundle, name, check=False),
+                         f"preserved-fd 0 (of {count}) is present")
+        name = self.running()
+        self.refused(self.execute(name, "true", flags=("--preserve-fds", "2147483647"), check=False),
+                     "preserved-fd 0 (of 2147483647) is present")
 
     @only_gabion
     def test_dev_stdout_can_be_reopened_by_a_user(self):

@@ -5,7 +5,6 @@
 #include <set>
 
 #include "base/json.h"
-#include "base/text.h"
 #include "kernel/seccomp_numbers.h"
 
 namespace gabion::container {
@@ -52,20 +51,13 @@ std::vector<std::string_view> always_allowed() {
   return names;
 }
 
-Result<std::string> profile_document(const CallSet& calls) {
+std::string profile_document(const CallSet& calls) {
   std::set<std::string_view> names(std::begin(kAlways), std::end(kAlways));
-  CallSet named{};
   for (const uint16_t row : kernel::seccomp::rows_by_number(Abi::kNative)) {
     const kernel::seccomp::Syscall& call = kernel::seccomp::syscall_at(row);
     const uint32_t number = call.number(Abi::kNative);
     if (number >= kCallNumbers || !calls[number]) continue;
-    named[number] = true;
     names.insert(kernel::seccomp::syscall_name(call));
-  }
-  for (size_t number = 0; number < kCallNumbers; ++number) {
-    if (!calls[number] || named[number]) continue;
-    return make_error(Code::kUnsupported, concat({"system call ", std::to_string(number),
-                                                  " was made and has no name in this build of gabion"}));
   }
   // Only keys of the runtime specification: a reader may refuse others, as gabion's own does, and Docker
   // takes comments nowhere but in a rule.
@@ -84,6 +76,19 @@ Result<std::string> profile_document(const CallSet& calls) {
   document.set("architectures", std::move(architectures));
   document.set("syscalls", std::move(rules));
   return json::write(document, json::Style::kIndented) + "\n";
+}
+
+std::vector<size_t> calls_without_name(const CallSet& calls) {
+  CallSet unnamed = calls;
+  for (const uint16_t row : kernel::seccomp::rows_by_number(Abi::kNative)) {
+    const uint32_t number = kernel::seccomp::syscall_at(row).number(Abi::kNative);
+    if (number < kCallNumbers) unnamed[number] = false;
+  }
+  std::vector<size_t> numbers;
+  for (size_t number = 0; number < kCallNumbers; ++number) {
+    if (unnamed[number]) numbers.push_back(number);
+  }
+  return numbers;
 }
 
 }  // namespace gabion::container

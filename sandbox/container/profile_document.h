@@ -8,8 +8,6 @@
 #include <string_view>
 #include <vector>
 
-#include "base/result.h"
-
 namespace gabion::container {
 
 // By the native architecture's number, true: it was called. Linux keeps its numbers below 1024; what is
@@ -21,8 +19,10 @@ using CallSet = std::array<bool, kCallNumbers>;
 std::vector<std::string_view> always_allowed();
 
 // An allow-list of `calls` and of always_allowed(); everything else is EPERM. The same calls give the same
-// text, with sorted names. Code::kUnsupported: a number has no name in this
-// build, so that no profile can allow it.
-Result<std::string> profile_document(const CallSet& calls);
+// text, with sorted names. A number that has no name in this build is not in it: a profile has no way to say
+// it.
+std::string profile_document(const CallSet& calls);
+// Such numbers among `calls`, in order.
+std::vector<size_t> calls_without_name(const CallSet& calls);
 
 }  // namespace gabion::container

@@ -100,6 +100,15 @@ class Record(ProfileCase):
         self.record(*self.calls(GETUID, GETPPID, GETUID))
         self.assertEqual(self.sha256(self.profile), first)
 
+    def test_a_number_without_a_name_costs_itself_alone(self):
+        """Any process of the container may call any number, under a policy without a filter of its own."""
+        self.use_policy("passthrough")
+        done = self.record(*self.calls(GETPPID, 999, 1023, 5000, edit=lambda config: config["linux"].pop("seccomp")))
+        self.assertEqual(done.lines, ["110 0", "999 -38", "1023 -38", "5000 -38"])
+        self.assertEqual(self.names(), ALWAYS | {"write", "getppid"})
+        for number in (999, 1023):
+            self.assertIn(f"system call {number} was made and has no name", done.err)
+
     def test_what_is_denied_stays_denied_and_is_not_in_it(self):
         def edit(document):
             document["linux"]["seccomp"]["syscalls"].append({"names": ["getuid"], "action": "SCMP_ACT_ERRNO",

@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include <climits>
 #include <cstring>
 
 namespace gabion::container {
@@ -15,7 +16,7 @@ struct Header {
   int code;
 };
 
-constexpr size_t kMaxText = 4096;
+constexpr size_t kMaxText = PATH_MAX;
 
 }  // namespace
 
@@ -64,12 +65,12 @@ Result<Message> Channel::receive() const {
   return message;
 }
 
-Result<Message> Channel::expect(MessageKind kind) const {
+Result<Message> Channel::expect(MessageKind kind, MessageKind other) const {
   Message message = TRY(receive());
   if (message.kind == MessageKind::kError) {
     return Error{static_cast<Code>(message.code), message.value, std::move(message.text)};
   }
-  if (message.kind != kind)
+  if (message.kind != kind && message.kind != other)
     return make_error(Code::kInternal, "unexpected message between the runtime's processes");
   return message;
 }

@@ -11,6 +11,8 @@
 //       │  runs prestart, createRuntime          │
 //       │  kContinue                             │
 //       │ ───────────────────────────────────▶   │  createContainer hooks, pivot_root, seals itself
+//       │  kPlace   (one for each of Landlock's) │
+//       │ ◀───────────────────────────────────   │
 //       │  kReady | kError                       │
 //       │ ◀───────────────────────────────────   │
 //       │  writes the state and the pid file     │
@@ -39,6 +41,7 @@ enum class MessageKind : int {
   kGrouped,
   kHooks,
   kContinue,
+  kPlace,  // the value is its index in the plan, the code its mount, the text its path
   kReady,
   kCommit,     // exec: the value is the process's pid on the host, which it cannot see itself
   kCommitted,  // the child outlives its parent from here on
@@ -48,9 +51,9 @@ enum class MessageKind : int {
 
 struct Message {
   MessageKind kind = MessageKind::kError;
-  int value = 0;     // kPid: the pid; kError: errno; kCommit: see above
-  int code = 0;      // kError: gabion::Code
-  std::string text;  // kError: context
+  int value = 0;     // kPid: the pid; kError: errno; kPlace, kCommit: see above
+  int code = 0;      // kError: gabion::Code; kPlace: see above
+  std::string text;  // kError: context; kPlace: see above
 };
 
 class Channel {
@@ -65,8 +68,9 @@ class Channel {
 
   // Code::kNotFound when the other end is gone.
   [[nodiscard]] Result<Message> receive() const;
-  // The message must be `kind`; a kError becomes its error.
-  [[nodiscard]] Result<Message> expect(MessageKind kind) const;
+  // The message must be `kind`, or `other`; a kError becomes its error.
+  [[nodiscard]] Result<Message> expect(MessageKind kind) const { return expect(kind, kind); }
+  [[nodiscard]] Result<Message> expect(MessageKind kind, MessageKind other) const;
 
   [[nodiscard]] int fd() const { return socket_.get(); }
   void close() { socket_.reset(); }

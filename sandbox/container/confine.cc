@@ -30,7 +30,7 @@ using landlock::Access;
 const Access kRequired = landlock::known_rights(1);
 
 struct Opened {
-  LandlockPlace place;
+  LandlockPlace* place;
   Fd fd;
 };
 
@@ -43,14 +43,17 @@ Result<std::string> path_inside(int fd, int proc) {
   return std::string(buffer, static_cast<size_t>(size));
 }
 
-// The places that are there, by their real paths. One that is not gives no right: a volatile path whose
-// directory the image lacks, and for exec what a process of the container has moved since.
-Result<std::vector<Opened>> open_places(int root, const std::vector<LandlockPlace>& places, int proc) {
+// The places that are there, which then say so. One that is not gives no right: a volatile path whose
+// directory the image lacks, and for exec what a process of the container has moved, or put a link or another
+// mount in the place of.
+Result<std::vector<Opened>> open_places(int root, std::vector<LandlockPlace>& places, int proc) {
   std::vector<Opened> opened;
-  for (const LandlockPlace& place : places) {
-    Result<Fd> fd = open_in_root(root, place.path, O_PATH);
+  for (LandlockPlace& place : places) {
+    const bool known = place.mount != 0;
+    Result<Fd> fd = open_in_root(root, place.path, O_PATH, known ? Links::kNone : Links::kInside);
     if (!fd.ok()) {
       const int reason = fd.error().sys_errno;
+      if (known && fd.error().code == Code::kInvalid) continue;  // a link
       if (reason == ENOENT || reason == ENOTDIR || reason == ELOOP || reason == EACCES) continue;
       return std::move(fd).error().wrap(place.path);
     }
@@ -58,8 +61,11 @@ Result<std::vector<Opened>> open_places(int root, const std::vector<LandlockPlac
       const bool is_mounted = TRY_AT(kernel::is_mount_root(fd->get()), place.path);
       if (!is_mounted) continue;
     }
-    std::string path = TRY(path_inside(fd->get(), proc));
-    opened.push_back({{std::move(path), place.access, place.mounted}, std::move(fd).value()});
+    const uint64_t mount = TRY_AT(kernel::mount_id(fd->get()), place.path);
+    if (known && mount != place.mount) continue;
+    place.path = TRY(path_inside(fd->get(), proc));
+    place.mount = mount;
+    opened.push_back({&place, std::move(fd).value()});
   }
   return opened;
 }
@@ -139,20 +145,20 @@ Status allow_entries(int root, const LandlockRule& rule, const Grants& grants) {
   return errno == 0 ? ok_status() : Status(sys_error("readdir"));
 }
 
-Result<Fd> open_rules(const std::vector<LandlockPlace>& places, int proc) {
+Result<Fd> open_rules(std::vector<LandlockPlace>& places, int proc) {
   const int abi = TRY(landlock::abi());
   landlock::Ruleset ruleset = TRY(landlock::Ruleset::make(landlock::kAll, kRequired, abi));
   const Fd root = TRY(open_path("/", O_PATH | O_DIRECTORY));
   const std::vector<Opened> opened = TRY(open_places(root.get(), places, proc));
   std::vector<LandlockPlace> real;
   real.reserve(opened.size());
-  for (const Opened& item : opened) real.push_back(item.place);
+  for (const Opened& item : opened) real.push_back(*item.place);
 
   Grants grants(ruleset);
   TRY(grants.except_root(root.get()));
   // The last of those with one path is what is seen there; looked up by the path, so are all of them.
   std::map<std::string, int> by_path;
-  for (const Opened& item : opened) by_path[item.place.path] = item.fd.get();
+  for (const Opened& item : opened) by_path[item.place->path] = item.fd.get();
   const std::vector<LandlockRule> rules = landlock_rules(visible_places(real));
   for (const LandlockRule& rule : rules) {
     if (!rule.entries) TRY_AT(grants.note(by_path[rule.path], rule.access), rule.path);
@@ -186,7 +192,7 @@ Status plan_confinement(ProcessPlan& process, const oci::Spec& spec, const polic
   return ok_status();
 }
 
-Result<Fd> open_landlock(const ProcessPlan& process, int proc) {
+Result<Fd> open_landlock(ProcessPlan& process, int proc) {
   if (process.landlock.empty()) return Fd();
   return TRY_AT(open_rules(process.landlock, proc), "landlock");
 }

@@ -17,7 +17,11 @@ Status plan_confinement(ProcessPlan& process, const oci::Spec& spec, const polic
 // Opens the places of the container in its own root, which the caller must have entered, while the host's
 // rights are still held: directories may be closed to the process's user. Invalid where Landlock is not asked
 // for. `proc` is a private procfs of the process's pid namespace.
-Result<Fd> open_landlock(const ProcessPlan& process, int proc);
+//
+// process.landlock then says what was found: paths without links, and the mounts. For exec that is what it
+// starts from, because since then the links, the directories and which of them a path leads to are the
+// container's; what is no longer as it was found gets no right.
+Result<Fd> open_landlock(ProcessPlan& process, int proc);
 
 // For good, and for all that the process executes and starts: with no_new_privs, or with CAP_SYS_ADMIN in its
 // user namespace; and before the filters, which may forbid these calls.

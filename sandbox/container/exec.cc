@@ -201,6 +201,12 @@ Result<int> exec(const Host& host, const ExecOptions& options) {
   plan.process.filters =
       TRY(make_filters(running.linux_.seccomp, live.state.controls, plan.process.capabilities.bounding));
   TRY(plan_confinement(plan.process, running, live.state.controls));
+  if (live.state.controls.landlock) {
+    if (live.state.landlock.empty()) {
+      return make_error(Code::kWrongState, "landlock: the container had no process to find its places with");
+    }
+    plan.process.landlock = live.state.landlock;
+  }
   if (running.linux_.personality) plan.process.personality = running.linux_.personality->domain;
   // The session keyring of the caller is the host's; runc joins the container's by this name too.
   plan.process.keyring_name = concat({"_ses.", options.id});

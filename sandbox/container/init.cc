@@ -163,6 +163,18 @@ Result<std::string> prepare(Plan& plan, const InitInputs& inputs, const Channel&
   return find_executable(plan.process);
 }
 
+// What exec of this container will start from. Last before kReady: after it comes no error that the runtime
+// would have to look for.
+Status tell_places(const ProcessPlan& process, const Channel& channel) {
+  for (size_t i = 0; i < process.landlock.size(); ++i) {
+    const LandlockPlace& place = process.landlock[i];
+    if (place.mount == 0) continue;
+    TRY(channel.send(
+        Message{MessageKind::kPlace, static_cast<int>(i), static_cast<int>(place.mount), place.path}));
+  }
+  return ok_status();
+}
+
 }  // namespace
 
 Status prepare_outside(Plan& plan) {
@@ -189,7 +201,7 @@ int init(Plan& plan, const InitInputs& inputs, Channel& channel) {
     (void)channel.send_error(program.error());
     return 1;
   }
-  if (!channel.send(MessageKind::kReady).ok()) return 1;
+  if (!tell_places(plan.process, channel).ok() || !channel.send(MessageKind::kReady).ok()) return 1;
   const Result<Message> commit = channel.expect(MessageKind::kCommit);
   if (!commit.ok()) return 1;  // the parent died, or gave up
   outlive_parent();

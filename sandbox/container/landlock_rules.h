@@ -8,6 +8,7 @@
 // mount in a writable one, and /proc/sys in /proc, are held by their mounts alone.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,9 @@ struct LandlockPlace {
   std::string path;  // in the container
   kernel::landlock::Access access = 0;
   bool mounted = true;  // only where something is mounted; else whatever is there
+  // The mount that was found there (STATX_MNT_ID), when `path` no longer leads through links; 0: not looked
+  // up.
+  uint64_t mount = 0;
   bool operator==(const LandlockPlace&) const = default;
 };
 

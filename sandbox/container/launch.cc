@@ -263,6 +263,20 @@ Status name_process(const InitInputs& inputs, Launch& made) {
   return ok_status();
 }
 
+Status await_ready(const ProcessPlan& process, Launch& made) {
+  while (true) {
+    Message message = TRY(made.child.channel.expect(MessageKind::kPlace, MessageKind::kReady));
+    if (message.kind == MessageKind::kReady) return ok_status();
+    const auto index = static_cast<size_t>(message.value);
+    if (index >= process.landlock.size())
+      return make_error(Code::kInternal, "a place that was not asked for");
+    LandlockPlace place = process.landlock[index];
+    place.path = std::move(message.text);
+    place.mount = static_cast<uint64_t>(message.code);
+    made.state.landlock.push_back(std::move(place));
+  }
+}
+
 // The process is ready: tell the world, then let it go (channel.h draws the order).
 Status commit(const Host& host, const Store& store, const CreateOptions& options, StartMode mode,
               Launch& made) {
@@ -343,7 +357,7 @@ Result<std::unique_ptr<Launch>> launch(const Host& host, const Store& store, con
     TRY(store.save(made->state));
     TRY(run_parent_hooks(*made, spec, judged.seen));
   }
-  TRY(made->child.channel.expect(MessageKind::kReady));
+  TRY(await_ready(plan.process, *made));
   if (console.receiver.valid()) made->terminal = TRY(receive_console(console.receiver.get()));
   TRY(commit(host, store, options, mode, *made));
   return made;

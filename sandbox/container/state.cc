@@ -172,6 +172,38 @@ Result<policy::Controls> read_controls(const Value& document) {
   return controls;
 }
 
+// --- places for Landlock ----------------------------------------------------------------------------
+
+Value write_places(const std::vector<LandlockPlace>& places) {
+  Value list = Value::array();
+  for (const LandlockPlace& place : places) {
+    Value entry = Value::object();
+    entry.set("path", Value::string(place.path));
+    entry.set("access", Value::unsigned_integer(place.access));
+    entry.set("mounted", Value::boolean(place.mounted));
+    entry.set("mount", Value::unsigned_integer(place.mount));
+    list.push(std::move(entry));
+  }
+  return list;
+}
+
+Result<std::vector<LandlockPlace>> read_places(const Value& document) {
+  const Value* list = document.find("landlock");
+  if (list == nullptr || !list->is(Value::Kind::kArray)) return damaged("landlock");
+  std::vector<LandlockPlace> places;
+  for (const Value& entry : list->items()) {
+    LandlockPlace place;
+    place.path = TRY(text_of(entry, "path"));
+    place.access = TRY(number_of(entry, "access", kernel::landlock::kAll));
+    place.mounted = TRY(bool_of(entry, "mounted"));
+    place.mount = TRY(number_of(entry, "mount", UINT64_MAX));
+    // 0 would be looked up through links.
+    if (place.mount == 0) return damaged("landlock");
+    places.push_back(std::move(place));
+  }
+  return places;
+}
+
 // --- hooks, in config.json's own form ------------------------------------------------------------
 
 Value write_hooks(const oci::Hooks& hooks) {
@@ -235,6 +267,7 @@ Value write_state(const State& state) {
   document.set("policy", Value::string(state.policy));
   document.set("policySha256", Value::string(state.policy_sha256));
   document.set("controls", write_controls(state.controls));
+  document.set("landlock", write_places(state.landlock));
   document.set("annotations", write_pairs(state.annotations));
   document.set("hooks", write_hooks(state.hooks));
   return document;
@@ -274,6 +307,7 @@ Result<State> read_state(const Value& document) {
   state.policy = TRY(text_of(document, "policy"));
   state.policy_sha256 = TRY(text_of(document, "policySha256"));
   state.controls = TRY(read_controls(document));
+  state.landlock = TRY(read_places(document));
   state.annotations = TRY(pairs_of(document, "annotations"));
   state.hooks = TRY(read_hooks(document));
   return state;

@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "base/result.h"
 #include "container/container.h"
+#include "container/landlock_rules.h"
 #include "kernel/cgroup.h"
 #include "oci/spec.h"
 #include "policy/harden.h"
@@ -44,6 +45,7 @@ struct State {
   std::string policy;             // name and hash of the policy it was hardened with
   std::string policy_sha256;
   policy::Controls controls;
+  std::vector<LandlockPlace> landlock;  // where the first process found them: their mounts are known
   std::vector<std::pair<std::string, std::string>> annotations;
   oci::Hooks hooks;  // poststart and poststop, as hardened
 };

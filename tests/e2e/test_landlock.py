@@ -115,6 +115,11 @@ class Landlock(Wall):
             name, directory = self.bundle("sh", "-c", DROP.format("/opt/x"), edit=self.with_mounts(mount))
             os.symlink("opt", directory + "/rootfs/link")
             self.assertEqual(self.gabion("run", "--bundle", directory, name, check=False).out, expected)
+            name, directory = self.bundle(edit=self.with_mounts(mount))
+            os.symlink("opt", directory + "/rootfs/link")
+            self.gabion("run", "--detach", "--bundle", directory, name)
+            done = self.execute(name, "sh", "-c", DROP.format("/opt/x"), check=False)
+            self.assertEqual(done.out, expected, str(done))
 
     def test_one_directory_at_two_places(self):
         """Where it is read-only it may execute, where it is writable not: the same files."""
@@ -175,6 +180,37 @@ class Landlock(Wall):
         self.execute(name, "sh", "-c", "until [ -e /tmp/done ]; do sleep 0.1; done")
         done = self.execute(name, "sh", "-c", "touch /bin/new; ls -d /var/c/b; /var/c/b/true && echo ran", check=False)
         self.assertEqual(done.lines, ["/var/c/b"], str(done))
+
+    def exec_after(self, script, program, *mounts):
+        """What an exec of a program says that the container has dropped, after it did the rest of the script, too:
+        with Landlock and without."""
+        answers = []
+        for on in (True, False):
+            self.use_policy(mistaken(landlock=on))
+            name = self.running("sh", "-c", f"set -e; {script}; cp /bin/busybox {program}; touch /tmp/done; sleep 1000",
+                                edit=self.with_mounts(*mounts))
+            self.execute(name, "sh", "-c", "until [ -e /tmp/done ]; do sleep 0.1; done")
+            answers.append(self.execute(name, "sh", "-c", program + " && echo ran", check=False))
+        return answers
+
+    def test_exec_follows_no_link_that_the_container_has_made(self):
+        """Where something read-only was mounted, a link leads to what can be written: the right to execute that was
+        meant for the one is not the other's."""
+        source = self.directory("volume")
+        scratch = {"destination": "/scratch", "type": "tmpfs", "source": "tmpfs", "options": ["rw", "exec"]}
+        tools = dict(volume(source, "bind", "ro"), destination="/tmp/u/tools")
+        held, control = self.exec_after("mv /tmp/u /tmp/v; mkdir /tmp/u; ln -s /scratch /tmp/u/tools", "/scratch/true",
+                                        scratch, tools)
+        self.assertEqual((held.out, control.out), ("", "ran"), str(held))
+        self.assertIn("Permission denied", held.err)
+
+    def test_exec_takes_no_other_mount_for_the_one_that_was_there(self):
+        source = self.directory("volume")
+        scratch = {"destination": "/tmp/w/tools", "type": "tmpfs", "source": "tmpfs", "options": ["rw", "exec"]}
+        tools = dict(volume(source, "bind", "ro"), destination="/tmp/u/tools")
+        held, control = self.exec_after("mv /tmp/u /tmp/v; mv /tmp/w /tmp/u", "/tmp/u/tools/true", scratch, tools)
+        self.assertEqual((held.out, control.out), ("", "ran"), str(held))
+        self.assertIn("Permission denied", held.err)
 
     def test_exec_and_the_first_process(self):
         """An added process has a domain of its own: it may signal the others and not look into them. That is why

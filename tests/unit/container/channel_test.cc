@@ -34,6 +34,23 @@ TEST_F(Pair, TheWrongMessageIsAnError) {
   EXPECT_FALSE(parent_.expect(MessageKind::kReady).ok());
 }
 
+TEST_F(Pair, OneOfTwoIsTakenAndThePathIsWhole) {
+  const std::string path(4095, 'x');
+  ASSERT_TRUE(child_.send(Message{MessageKind::kPlace, 3, 77, path}).ok());
+  ASSERT_TRUE(child_.send(MessageKind::kReady).ok());
+  const auto place = parent_.expect(MessageKind::kPlace, MessageKind::kReady);
+  ASSERT_TRUE(place.ok());
+  EXPECT_EQ(place->kind, MessageKind::kPlace);
+  EXPECT_EQ(place->value, 3);
+  EXPECT_EQ(place->code, 77);
+  EXPECT_EQ(place->text, path);
+  const auto ready = parent_.expect(MessageKind::kPlace, MessageKind::kReady);
+  ASSERT_TRUE(ready.ok());
+  EXPECT_EQ(ready->kind, MessageKind::kReady);
+  ASSERT_TRUE(child_.send(MessageKind::kHooks).ok());
+  EXPECT_FALSE(parent_.expect(MessageKind::kPlace, MessageKind::kReady).ok());
+}
+
 TEST_F(Pair, ADeadPeerIsNotFound) {
   child_.close();
   const auto message = parent_.receive();

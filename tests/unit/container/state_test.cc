@@ -39,6 +39,7 @@ State full_state() {
   state.controls.volatile_bytes = 1ULL << 40;
   state.controls.tmpfs_bytes = 7;
   state.controls.exceptions = {"node-exporter"};
+  state.landlock = {{"/", kernel::landlock::kRead, true, 27}, {"/dev", kernel::landlock::kAll, false, 28}};
   state.annotations = {{"b", "2"}, {"a", "1"}};
   state.hooks.poststop = {{.path = "/bin/x", .args = {"x", "y"}, .env = {"A=1"}, .timeout = 5}};
   state.hooks.poststart = {{.path = "/bin/z", .args = {}, .env = {}, .timeout = {}}};
@@ -68,8 +69,15 @@ TEST(State, SurvivesWritingAndReading) {
   EXPECT_EQ(back->own_pid_namespace, state.own_pid_namespace);
   EXPECT_EQ(back->policy, state.policy);
   EXPECT_EQ(back->controls, state.controls);
+  EXPECT_EQ(back->landlock, state.landlock);
   EXPECT_EQ(back->annotations, state.annotations);
   EXPECT_EQ(back->hooks, state.hooks);
+}
+
+TEST(State, APlaceIsOfAMount) {
+  State state = full_state();
+  state.landlock[1].mount = 0;
+  EXPECT_FALSE(read_state(write_state(state)).ok());
 }
 
 // A file somebody edited must not become a state with holes: each key is needed, each type checked.
@@ -82,7 +90,8 @@ TEST(State, EveryKeyIsRequiredAndTyped) {
     }
     EXPECT_FALSE(read_state(missing).ok()) << member.first;
     json::Value wrong = whole;
-    wrong.set(member.first, json::Value::array());
+    wrong.set(member.first,
+              member.second.is(json::Value::Kind::kArray) ? json::Value::object() : json::Value::array());
     EXPECT_FALSE(read_state(wrong).ok()) << member.first;
   }
 }

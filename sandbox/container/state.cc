@@ -137,7 +137,12 @@ Value write_controls(const policy::Controls& controls) {
   object.set("volatileBytes", Value::unsigned_integer(controls.volatile_bytes));
   object.set("tmpfsBytes", Value::unsigned_integer(controls.tmpfs_bytes));
   Value exceptions = Value::array();
-  for (const std::string& name : controls.exceptions) exceptions.push(Value::string(name));
+  for (const policy::MatchedException& exception : controls.exceptions) {
+    Value entry = Value::object();
+    entry.set("name", Value::string(exception.name));
+    entry.set("sha256", Value::string(exception.sha256));
+    exceptions.push(std::move(entry));
+  }
   object.set("exceptions", std::move(exceptions));
   return object;
 }
@@ -165,9 +170,11 @@ Result<policy::Controls> read_controls(const Value& document) {
   controls.tmpfs_bytes = TRY(number_of(*object, "tmpfsBytes", UINT64_MAX));
   const Value* exceptions = object->find("exceptions");
   if (exceptions == nullptr || !exceptions->is(Value::Kind::kArray)) return damaged("exceptions");
-  for (const Value& name : exceptions->items()) {
-    if (!name.is(Value::Kind::kString)) return damaged("exceptions");
-    controls.exceptions.push_back(name.text());
+  for (const Value& entry : exceptions->items()) {
+    policy::MatchedException exception;
+    exception.name = TRY(text_of(entry, "name"));
+    exception.sha256 = TRY(text_of(entry, "sha256"));
+    controls.exceptions.push_back(std::move(exception));
   }
   return controls;
 }

@@ -50,10 +50,12 @@ std::vector<const Exception*> matching_exceptions(const Policy& policy, const Ho
   return matching;
 }
 
-std::vector<const Exception*> named_exceptions(const Policy& policy, const std::vector<std::string>& names) {
+std::vector<const Exception*> same_exceptions(const Policy& policy,
+                                              const std::vector<MatchedException>& matched) {
   std::vector<const Exception*> found;
   for (const Exception& exception : policy.exceptions) {
-    if (std::find(names.begin(), names.end(), exception.name) != names.end()) found.push_back(&exception);
+    const MatchedException its{exception.name, exception.sha256};
+    if (std::find(matched.begin(), matched.end(), its) != matched.end()) found.push_back(&exception);
   }
   return found;
 }

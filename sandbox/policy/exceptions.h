@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "policy/facts.h"
+#include "policy/harden.h"
 #include "policy/policy.h"
 
 namespace gabion::policy {
@@ -13,9 +14,11 @@ namespace gabion::policy {
 std::vector<const Exception*> matching_exceptions(const Policy& policy, const HostFacts& facts,
                                                   const oci::Spec& spec);
 
-// Those of these names. Which exceptions a container matches is decided when it is created; what they
-// grant is said by the policy of the day, and one that was taken out of it grants nothing.
-std::vector<const Exception*> named_exceptions(const Policy& policy, const std::vector<std::string>& names);
+// Those of `matched` that are still the same. Which exceptions a container matches is decided when it is
+// created; one that was taken out of the policy or changed since, or is another policy's of the same name, is
+// none that it has matched, and grants nothing.
+std::vector<const Exception*> same_exceptions(const Policy& policy,
+                                              const std::vector<MatchedException>& matched);
 
 // The policy with them applied.
 Policy with_exceptions(const Policy& policy, const std::vector<const Exception*>& matching);

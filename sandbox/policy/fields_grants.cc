@@ -1,4 +1,5 @@
 // What a policy grants beyond its tier: devices, hooks, exceptions.
+#include "base/hash.h"
 #include "base/text.h"
 #include "policy/field.h"
 
@@ -135,10 +136,11 @@ Status read_exceptions(const Value& value, std::string_view where, Policy& polic
     if (exception.reason.empty())
       return invalid(place, "\"reason\" is missing: say why, for whoever reviews it");
     if (exception.match == ExceptionMatch{}) return invalid(place, "\"match\" is missing");
-    for (const Exception& other : exceptions) {  // a container remembers its exceptions by name
+    for (const Exception& other : exceptions) {  // the audit log tells them by name
       if (other.name == exception.name)
         return invalid(place, concat({"there is another exception \"", exception.name, "\""}));
     }
+    exception.sha256 = sha256_hex(json::write(value.items()[i]));
     exceptions.push_back(std::move(exception));
   }
   policy.exceptions = std::move(exceptions);

@@ -91,7 +91,8 @@ class Hardener {
     record_exceptions(matching, log);
     Draft draft{spec, {}};
     judge_everything(policy, facts, spec, draft, log);
-    for (const Exception* exception : matching) draft.controls.exceptions.push_back(exception->name);
+    for (const Exception* exception : matching)
+      draft.controls.exceptions.push_back({exception->name, exception->sha256});
     if (log.refused()) return Refusal{log.take()};
     hardened.spec_ = std::move(draft.spec);
     hardened.controls_ = std::move(draft.controls);
@@ -101,11 +102,11 @@ class Hardener {
 
   static std::variant<HardenedProcess, Refusal> process(const oci::Process& process,
                                                         const oci::Process& running, const Policy& base,
-                                                        const std::vector<std::string>& exceptions) {
+                                                        const std::vector<MatchedException>& exceptions) {
     HardenedProcess hardened;
     hardened.process_ = process;
     if (!base.enforce) return hardened;
-    const std::vector<const Exception*> granted = named_exceptions(base, exceptions);
+    const std::vector<const Exception*> granted = same_exceptions(base, exceptions);
     std::optional<Policy> copy;
     const Policy& policy = with_those(base, granted, copy);
     Recorder log(policy);
@@ -118,12 +119,12 @@ class Hardener {
 
   static std::variant<HardenedResources, Refusal> resources(const oci::Resources& resources,
                                                             const oci::Resources& running, const Policy& base,
-                                                            const std::vector<std::string>& exceptions,
+                                                            const std::vector<MatchedException>& exceptions,
                                                             const HostFacts& facts) {
     HardenedResources hardened;
     hardened.resources_ = resources;
     if (!base.enforce) return hardened;
-    const std::vector<const Exception*> granted = named_exceptions(base, exceptions);
+    const std::vector<const Exception*> granted = same_exceptions(base, exceptions);
     std::optional<Policy> copy;
     const Policy& policy = with_those(base, granted, copy);
     Recorder log(policy);
@@ -143,13 +144,13 @@ std::variant<HardenedSpec, Refusal> harden(const oci::Spec& spec, const Policy& 
 
 std::variant<HardenedProcess, Refusal> harden_process(const oci::Process& process,
                                                       const oci::Process& running, const Policy& policy,
-                                                      const std::vector<std::string>& exceptions) {
+                                                      const std::vector<MatchedException>& exceptions) {
   return Hardener::process(process, running, policy, exceptions);
 }
 
 std::variant<HardenedResources, Refusal> harden_resources(const oci::Resources& resources,
                                                           const oci::Resources& running, const Policy& policy,
-                                                          const std::vector<std::string>& exceptions,
+                                                          const std::vector<MatchedException>& exceptions,
                                                           const HostFacts& facts) {
   return Hardener::resources(resources, running, policy, exceptions, facts);
 }

@@ -33,6 +33,13 @@ struct PinnedFilter {
   bool operator==(const PinnedFilter&) const = default;
 };
 
+// An exception that a container was created with.
+struct MatchedException {
+  std::string name;
+  std::string sha256;
+  bool operator==(const MatchedException&) const = default;
+};
+
 // What the launch must do that config.json has no words for. Defaults are "nothing": passthrough.
 struct Controls {
   bool own_user_namespace = false;        // an id range of its own, root and binds idmapped
@@ -52,8 +59,8 @@ struct Controls {
   std::vector<VolatilePath> volatile_paths;
   uint64_t volatile_bytes = 0;  // size of the one tmpfs behind them all
   uint64_t tmpfs_bytes = 0;     // ceiling for a tmpfs mount that names no size; 0 none
-  // Names of the policy's exceptions that matched: exec and update are judged with them, too.
-  std::vector<std::string> exceptions;
+  // The policy's exceptions that matched: exec and update are judged with them, too.
+  std::vector<MatchedException> exceptions;
   bool operator==(const Controls&) const = default;
 };
 
@@ -95,7 +102,7 @@ class HardenedProcess {
 // the container's Controls.
 std::variant<HardenedProcess, Refusal> harden_process(const oci::Process& process,
                                                       const oci::Process& running, const Policy& policy,
-                                                      const std::vector<std::string>& exceptions);
+                                                      const std::vector<MatchedException>& exceptions);
 
 class HardenedResources {
  public:
@@ -112,7 +119,7 @@ class HardenedResources {
 // rules always stay.
 std::variant<HardenedResources, Refusal> harden_resources(const oci::Resources& resources,
                                                           const oci::Resources& running, const Policy& policy,
-                                                          const std::vector<std::string>& exceptions,
+                                                          const std::vector<MatchedException>& exceptions,
                                                           const HostFacts& facts);
 
 }  // namespace gabion::policy

@@ -73,6 +73,7 @@ struct ExceptionMatch {
 
 struct Exception {
   std::string name;    // for the audit log
+  std::string sha256;  // of the whole entry, as JSON without blanks; lower-case hex
   std::string reason;  // why it exists; required, so that it can be reviewed
   ExceptionMatch match;
   std::vector<std::pair<Rule, Mode>> rules;

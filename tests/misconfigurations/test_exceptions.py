@@ -71,6 +71,27 @@ class Exceptions(Player):
         self.assertEqual(self.asks_again(name), ["1", "chroot EPERM"])
         self.assertEqual(self.pids_after_update(name), "4096")
 
+    def test_another_of_its_name_reaches_nothing(self):
+        """Of another policy, or changed since: what that one says is not what the container was granted. What a policy
+        says beside it may change."""
+        name, bundle, grant = self.running_with()
+        self.under_exception({**grant, "capabilities": [], "rules": {"resources.memory": "warn"}})
+        self.gabion("run", "--detach", "--bundle", bundle, name)
+        changed = {**grant, "capabilities": ["CAP_KILL", "CAP_SYS_CHROOT"]}
+        self.under_exception(changed)
+        self.assertEqual(self.asks_again(name), ["1", "chroot EPERM"])
+        self.assertEqual(self.pids_after_update(name), "4096")
+        for event in ("exec.start", "container.update"):
+            self.assertEqual(self.kept(event), [], event)
+
+    def test_stays_when_the_policy_around_it_changes(self):
+        name, bundle, grant = self.running_with()
+        self.under_exception(grant)
+        self.gabion("run", "--detach", "--bundle", bundle, name)
+        self.under_exception({**grant, "name": "another", "match": {"bundle": "/none"}}, grant)
+        self.assertEqual(self.asks_again(name), ["0", "chroot ok"])
+        self.assertEqual(self.pids_after_update(name), "100000")
+
     def test_does_not_give_an_exec_what_the_container_did_not_ask_for(self):
         document = self.clean()
         del document["linux"]["cgroupsPath"]

@@ -38,7 +38,7 @@ State full_state() {
   state.controls.volatile_paths = {{"/tmp"}, {"/var"}};
   state.controls.volatile_bytes = 1ULL << 40;
   state.controls.tmpfs_bytes = 7;
-  state.controls.exceptions = {"node-exporter"};
+  state.controls.exceptions = {{"node-exporter", "cd"}};
   state.landlock = {{"/", kernel::landlock::kRead, true, 27}, {"/dev", kernel::landlock::kAll, false, 28}};
   state.annotations = {{"b", "2"}, {"a", "1"}};
   state.hooks.poststop = {{.path = "/bin/x", .args = {"x", "y"}, .env = {"A=1"}, .timeout = 5}};

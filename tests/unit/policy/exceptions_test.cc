@@ -93,6 +93,23 @@ TEST(Exception, GrantsADeviceAndAHostPath) {
   (void)must_refuse(spec, policy, facts);
 }
 
+TEST(Exception, IsRememberedByAllItSays) {
+  const auto of = [](const std::string& match, const std::string& grants) {
+    return with_exception(match, grants).exceptions[0].sha256;
+  };
+  const std::string one = of(R"({"engine": "docker"})", R"("hostNetwork": true)");
+  EXPECT_EQ(one.size(), 64U);
+  EXPECT_EQ(one, of(R"({ "engine" :"docker"} )", R"( "hostNetwork":true )"));
+  EXPECT_NE(one, of(R"({"engine": "docker"})", R"("hostNetwork": false)"));
+  EXPECT_NE(one, of(R"({"engine": "cri"})", R"("hostNetwork": true)"));
+  const oci::Spec spec = engine_spec("docker-20.10-default");
+  HostFacts facts = plausible_facts(spec);
+  facts.engine = "docker";
+  const Policy policy = with_exception(R"({"engine": "docker"})", R"("hostNetwork": true)");
+  EXPECT_EQ(must_pass(spec, policy, facts).controls().exceptions,
+            (std::vector<MatchedException>{{"x", one}}));
+}
+
 TEST(Exception, ChangesTheModeOfARule) {
   const oci::Spec spec = engine_spec("docker-20.10-default");
   HostFacts facts = plausible_facts(spec);

@@ -23,7 +23,7 @@ class Exec : public testing::Test {
     return std::get<HardenedProcess>(verdict);
   }
   Policy policy_ = tier("restricted");
-  std::vector<std::string> exceptions_;  // of the container
+  std::vector<MatchedException> exceptions_;  // of the container
   oci::Process asked_;
   oci::Process running_;
 };
@@ -53,11 +53,14 @@ TEST_F(Exec, KeepsWhatAnExceptionGaveTheContainer) {
   policy_.exceptions[0].capabilities = {"CAP_NET_ADMIN", "CAP_SYS_TIME"};
   running_.capabilities->bounding = {"CAP_KILL", "CAP_NET_ADMIN"};
   asked_.capabilities->bounding = {"CAP_NET_ADMIN", "CAP_SYS_TIME", "CAP_CHOWN"};
-  exceptions_ = {"network"};
+  policy_.exceptions[0].sha256 = "ab";
+  exceptions_ = {{"network", "ab"}};
   const HardenedProcess hardened = passes();
   EXPECT_EQ(hardened.process().capabilities->bounding, std::vector<std::string>{"CAP_NET_ADMIN"});
   EXPECT_NE(find(hardened.decisions(), "exception", Outcome::kKept), nullptr);
-  exceptions_ = {"another"};  // what another container has been granted is not this one's
+  exceptions_ = {{"another", "ab"}};  // what another container has been granted is not this one's
+  EXPECT_TRUE(passes().process().capabilities->bounding.empty());
+  exceptions_ = {{"network", "cd"}};  // nor is what goes by its name now
   EXPECT_TRUE(passes().process().capabilities->bounding.empty());
 }
 
@@ -67,7 +70,7 @@ TEST_F(Exec, RulesOfAnExceptionReachIt) {
   policy_.exceptions[0].rules = {{Rule::kProcessNoNewPrivileges, Mode::kWarn}};
   running_.no_new_privileges = asked_.no_new_privileges = false;
   EXPECT_TRUE(passes().process().no_new_privileges);
-  exceptions_ = {"setuid"};
+  exceptions_ = {{"setuid", ""}};
   EXPECT_FALSE(passes().process().no_new_privileges);
   policy_.exceptions.clear();  // taken out of the policy since
   EXPECT_TRUE(passes().process().no_new_privileges);
@@ -201,12 +204,12 @@ TEST(Update, RulesOfAnExceptionReachIt) {
   policy.exceptions[0].rules = {{Rule::kResourcesPids, Mode::kWarn}};
   oci::Resources asked;
   asked.pids_limit = 100000;
-  const auto limit = [&](const std::vector<std::string>& exceptions) {
+  const auto limit = [&](const std::vector<MatchedException>& exceptions) {
     const auto verdict = harden_resources(asked, {}, policy, exceptions, host());
     return *std::get<HardenedResources>(verdict).resources().pids_limit;
   };
   EXPECT_EQ(limit({}), 4096);
-  EXPECT_EQ(limit({"many"}), 100000);
+  EXPECT_EQ(limit({{"many", ""}}), 100000);
 }
 
 TEST(Update, AShareOfAnUnknownMemoryIsRefused) {

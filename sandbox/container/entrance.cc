@@ -28,8 +28,9 @@ struct Entrance::Reason {
   [[noreturn]] void fail(const Error& error) {
     code = static_cast<int>(error.code);
     sys_errno = error.sys_errno;
-    size = std::min(error.context.size(), sizeof(text));
-    std::memcpy(text, error.context.data(), size);
+    const size_t length = std::min(error.context.size(), sizeof(text));
+    std::memcpy(text, error.context.data(), length);
+    size = length;
     given = 1;
     ::_exit(1);
   }

@@ -111,6 +111,8 @@ int serve(pid_t child, Shared& shared, size_t count) {
     }
     if (shared.at >= count) (void)::kill(child, SIGKILL);  // our own unreaped child
     if (::waitpid(child, &status, WNOHANG) == child) {
+      // One that died before it was seen to listen leaves its listener here, CLONE_FILES being what it is.
+      if (!listener.valid() && shared.listener > 0) listener = Fd(shared.listener);
       return shared.at >= count || !WIFSIGNALED(status) ? 0 : WTERMSIG(status);
     }
   }

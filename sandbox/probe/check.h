@@ -10,7 +10,11 @@
 
 namespace gabion::probe {
 
-// One question. Every probe asks the same ones in the same order, so that two reports compare line by line.
+// What is said of a question that could not be put: nobody knows that it is closed, so it counts as open.
+inline constexpr std::string_view kNotMeasured = "not measured";
+
+// One question. Every report has the same ones in the same order, whatever could be measured, so that two
+// reports compare line by line.
 struct Check {
   std::string_view group;
   std::string_view name;
@@ -34,7 +38,8 @@ struct CallTable {
 
 struct Report {
   Checks checks;
-  std::vector<CallTable> calls;
+  std::vector<CallTable> calls;  // none where they could not be tried
+  std::string calls_unmeasured;  // why not; "" they could
 };
 
 Report probe_everything();

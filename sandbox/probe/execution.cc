@@ -1,7 +1,5 @@
 // Whether code that came in later can be run: files that are both written and executed, memory that is.
-#include <errno.h>
 #include <fcntl.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -82,16 +80,13 @@ bool write_then_execute() {
 void probe_execution(Checks& checks) {
   std::string open;
   for (const std::string& place : places()) {
-    if (try_in_child([&] { return can_run_what_it_writes(place); }) == 0)
-      open += concat({open.empty() ? "" : " ", place});
+    add_if_open(open, place, try_in_child([&] { return can_run_what_it_writes(place); }));
   }
   checks.push_back({kGroup, "files written and then executed", 5, !open.empty(), open});
-  const int error = try_in_child(execute_from_memory);
-  checks.push_back({kGroup, "programs executed from memory (memfd)", 3, error == 0,
-                    error > 0 ? ::strerrorname_np(error) : ""});
-  // Weight 0: every just-in-time compiler does it. A policy may forbid it (memory-deny-write-execute).
   checks.push_back(
-      {kGroup, "memory written and then executed", 0, try_in_child(write_then_execute) == 0, ""});
+      tried(kGroup, "programs executed from memory (memfd)", 3, try_in_child(execute_from_memory)));
+  // Weight 0: every just-in-time compiler does it. A policy may forbid it (memory-deny-write-execute).
+  checks.push_back(tried(kGroup, "memory written and then executed", 0, try_in_child(write_then_execute)));
 }
 
 }  // namespace gabion::probe

@@ -8,14 +8,13 @@
 
 namespace gabion::probe {
 
-std::string host_id_of_root() {
+Result<std::string> host_id_of_root() {
   constexpr size_t kLimit = 65536;
-  const Result<std::string> map = read_file("/proc/self/uid_map", kLimit);
-  if (!map.ok()) return "";
-  for (const kernel::IdMap& line : kernel::parse_id_map(*map)) {
+  const std::string map = TRY(read_file("/proc/self/uid_map", kLimit));
+  for (const kernel::IdMap& line : kernel::parse_id_map(map)) {
     if (line.inside == 0) return std::to_string(line.outside);
   }
-  return "";
+  return std::string();
 }
 
 unsigned long namespace_number(const std::string& name) {

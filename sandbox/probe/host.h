@@ -3,10 +3,12 @@
 
 #include <string>
 
+#include "base/result.h"
+
 namespace gabion::probe {
 
 // The uid outside that uid 0 has, as the parent user namespace counts; "" when it has none.
-std::string host_id_of_root();
+Result<std::string> host_id_of_root();
 
 // The kernel's first user namespace is the process's own.
 bool in_hosts_user_namespace();

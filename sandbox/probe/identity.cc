@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "kernel/capabilities.h"
 #include "probe/check.h"
+#include "probe/child.h"
 #include "probe/host.h"
 
 namespace gabion::probe {
@@ -52,20 +53,28 @@ void probe_identity(Checks& checks) {
   constexpr std::string_view kGroup = "identity";
   const Result<std::string> read = read_file("/proc/self/status", kLimit);
   const std::string status = read.ok() ? *read : std::string();
+  const bool unread = !read.ok() && says_nothing(read.error().sys_errno);
   const bool host_ids = in_hosts_user_namespace();
 
-  const std::string outside = host_id_of_root();
-  checks.push_back(
-      {kGroup, "root here is root of the host", 10, outside == "0",
-       outside.empty() ? "root is nobody outside" : concat({"uid 0 is uid ", outside, " outside"})});
+  const Result<std::string> outside = host_id_of_root();
+  if (outside.ok()) {
+    checks.push_back(
+        {kGroup, "root here is root of the host", 10, *outside == "0",
+         outside->empty() ? "root is nobody outside" : concat({"uid 0 is uid ", *outside, " outside"})});
+  } else {
+    checks.push_back(tried(kGroup, "root here is root of the host", 10, outside.error().sys_errno));
+  }
   checks.push_back({kGroup, "is uid 0", 0, ::geteuid() == 0, concat({"uid ", std::to_string(::geteuid())})});
-  const std::string effective = names_in(capability_set(status, "CapEff"));
+  const auto named = [&](std::string_view set) {
+    return unread ? std::string(kNotMeasured) : names_in(capability_set(status, set));
+  };
+  const std::string effective = named("CapEff");
   checks.push_back({kGroup, "capabilities over the host", 8, host_ids && !effective.empty(),
                     host_ids ? effective : "none count outside its user namespace"});
   checks.push_back({kGroup, "dangerous capabilities, effective", 3, !effective.empty(), effective});
-  const std::string bounding = names_in(capability_set(status, "CapBnd"));
+  const std::string bounding = named("CapBnd");
   checks.push_back({kGroup, "dangerous capabilities to be had by execve", 2, !bounding.empty(), bounding});
-  const bool inherited = (capability_set(status, "CapInh") | capability_set(status, "CapAmb")) != 0;
+  const bool inherited = unread || (capability_set(status, "CapInh") | capability_set(status, "CapAmb")) != 0;
   checks.push_back({kGroup, "capabilities that programs inherit (CVE-2022-29162)", 2, inherited, ""});
   checks.push_back(
       {kGroup, "no no_new_privs: set-user-id programs work", 4, field(status, "NoNewPrivs") != "1", ""});

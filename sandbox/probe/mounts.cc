@@ -1,6 +1,5 @@
 // What the mount API lets the process do. Each in a child; what succeeds is undone there at once, since a
 // child's mounts are the container's.
-#include <errno.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/statvfs.h>
@@ -41,7 +40,7 @@ bool remount_as_it_is() {
 }
 
 void add(Checks& checks, std::string_view name, int weight, int error) {
-  checks.push_back({kGroup, name, weight, error == 0, error > 0 ? ::strerrorname_np(error) : ""});
+  checks.push_back(tried(kGroup, name, weight, error));
 }
 
 }  // namespace

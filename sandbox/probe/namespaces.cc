@@ -1,7 +1,5 @@
 // Which namespaces are the host's, and whether new ones can be made.
-#include <errno.h>
 #include <sched.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/text.h"
@@ -43,8 +41,7 @@ void probe_namespaces(Checks& checks) {
   }
   for (const Type& type : kTypes) {
     const int error = try_in_child([&] { return ::unshare(type.flag) == 0; });
-    checks.push_back(
-        {kGroup, type.is_new, type.weight_new, error == 0, error > 0 ? ::strerrorname_np(error) : ""});
+    checks.push_back(tried(kGroup, type.is_new, type.weight_new, error));
   }
 }
 

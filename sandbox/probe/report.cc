@@ -49,6 +49,11 @@ std::string report_text(const Report& report, bool everything) {
                       "  ", check.detail});
     text += "\n";
   }
+  if (!report.calls_unmeasured.empty())
+    text += concat(
+        {"\nThe system calls were NOT MEASURED: ", report.calls_unmeasured, ".\n",
+         "Every question about them counts as open. A process has one listener at most: where a policy's\n"
+         "\"violations\" have it, measure under the same policy with \"violations\": {\"*\": \"off\"}.\n"});
   text +=
       concat({text.empty() ? "" : "\n", std::to_string(open), " of ", std::to_string(report.checks.size()),
               " open; score ", std::to_string(score(report.checks)), " of 100\n"});
@@ -58,6 +63,8 @@ std::string report_text(const Report& report, bool everything) {
 json::Value report_document(const Report& report) {
   json::Value document = json::Value::object();
   document.add("score", json::Value::integer(score(report.checks)));
+  if (!report.calls_unmeasured.empty())
+    document.add("systemCallsNotMeasured", json::Value::string(report.calls_unmeasured));
   json::Value& checks = document.add("checks", json::Value::array());
   for (const Check& check : report.checks) {
     json::Value& one = checks.push(json::Value::object());

@@ -1,7 +1,6 @@
 // Families and netlink protocols, by making sockets: most families load a module when first asked for.
 #include <errno.h>
 #include <linux/netlink.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -10,6 +9,7 @@
 #include "base/fd.h"
 #include "base/text.h"
 #include "probe/check.h"
+#include "probe/child.h"
 
 namespace gabion::probe {
 namespace {
@@ -40,6 +40,7 @@ int make(int family, int protocol, std::initializer_list<int> kinds) {
     const Fd made(::socket(family, kind | SOCK_CLOEXEC, protocol));
     if (made.valid()) return 0;
     error = errno;
+    if (says_nothing(error)) return error;
   }
   return error;
 }
@@ -51,25 +52,22 @@ int make(int family) { return make(family, 0, {SOCK_DGRAM, SOCK_STREAM, SOCK_SEQ
 void probe_sockets(Checks& checks) {
   std::string others;
   for (const Family& family : kFamilies) {
-    const int error = make(family.number);
-    checks.push_back(
-        {kGroup, family.name, family.weight, error == 0, error != 0 ? ::strerrorname_np(error) : ""});
+    checks.push_back(tried(kGroup, family.name, family.weight, make(family.number)));
   }
   for (int number = 1; number <= kLastFamily; ++number) {
     bool known = false;
     for (const Family& family : kFamilies) known = known || family.number == number;
     for (const int family : kOrdinary) known = known || family == number;
-    if (!known && make(number) == 0) others += concat({others.empty() ? "" : " ", std::to_string(number)});
+    if (!known) add_if_open(others, std::to_string(number), make(number));
   }
   checks.push_back({kGroup, "any other family", 3, !others.empty(), others});
   std::string protocols;
   for (int protocol = 1; protocol <= kLastProtocol; ++protocol) {
-    if (make(AF_NETLINK, protocol, {SOCK_RAW}) == 0)
-      protocols += concat({protocols.empty() ? "" : " ", std::to_string(protocol)});
+    add_if_open(protocols, std::to_string(protocol), make(AF_NETLINK, protocol, {SOCK_RAW}));
   }
   checks.push_back(
       {kGroup, "netlink beyond routing (netfilter, audit, xfrm)", 4, !protocols.empty(), protocols});
-  checks.push_back({kGroup, "raw IP packets", 2, make(AF_INET, 1, {SOCK_RAW}) == 0, ""});
+  checks.push_back(tried(kGroup, "raw IP packets", 2, make(AF_INET, 1, {SOCK_RAW})));
 }
 
 }  // namespace gabion::probe

@@ -156,12 +156,12 @@ void probe_calls(Report& report) {
   }
   for (const Argument& argument : arguments) calls.push_back(argument.call);
 
-  const Result<std::vector<Answer>> answers = try_calls(calls);
-  if (!answers.ok()) {
-    report.checks.push_back({"system calls", "measured", 10, true, answers.error().message()});
-    return;
-  }
-  auto at = answers->begin();
+  Result<std::vector<Answer>> tried_ones = try_calls(calls);
+  if (!tried_ones.ok()) report.calls_unmeasured = tried_ones.error().message();
+  const std::vector<Answer> answers =
+      tried_ones.ok() ? std::move(tried_ones).value() : std::vector<Answer>(calls.size());
+  const size_t first = report.checks.size();
+  auto at = answers.begin();
   bool compat_exists = true;
   for (CallTable* table : {&native, &x32, &compat}) {
     const std::vector<Answer> own(at, at + static_cast<std::ptrdiff_t>(table->rows.size()));
@@ -185,7 +185,14 @@ void probe_calls(Report& report) {
   // Asked for real: seccomp comes before the kernel notices that it has no such convention.
   const bool x32_exists = try_in_child([] { return ::syscall(seccomp::kX32Bit | SYS_getpid) > 0; }) == 0;
   checks.push_back(summary(x32, "as an x32 program", 3, x32_exists));
-  report.calls = {std::move(native), std::move(x32), std::move(compat)};
+  if (report.calls_unmeasured.empty()) {
+    report.calls = {std::move(native), std::move(x32), std::move(compat)};
+    return;
+  }
+  for (size_t i = first; i < checks.size(); ++i) {
+    checks[i].open = true;
+    checks[i].detail = kNotMeasured;
+  }
 }
 
 }  // namespace gabion::probe

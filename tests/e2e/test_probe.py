@@ -1,6 +1,7 @@
 """`gabion probe` from inside containers: what it finds open where much is open, and nothing where it must not."""
 
 import json
+import resource
 import shutil
 import subprocess
 import unittest
@@ -37,6 +38,26 @@ class Probe(Case):
             self.assertEqual(self.found(report), set())
             self.assertEqual(report["score"], 100)
 
+    def test_few_descriptors_change_nothing(self):
+        def few(document):
+            document["process"]["rlimits"] = [{"type": "RLIMIT_NOFILE", "soft": 256, "hard": 256}]
+        report = self.probe(few)
+        self.assertEqual(report, self.probe() | {"checks": report["checks"]})
+        self.assertEqual(self.found(report), set())
+        self.assertEqual(report["score"], 100)
+
+    def test_without_means_nothing_counts_as_closed(self):
+        def outside(**options):
+            done = subprocess.run([RUNTIME, "probe", "--format", "json"], stdout=subprocess.PIPE, check=True, **options)
+            return json.loads(done.stdout)
+
+        def none_left():
+            resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))
+        with_means, without = outside(), outside(preexec_fn=none_left)
+        self.assertLessEqual(self.found(with_means), self.found(without))
+        self.assertLess(without["score"], with_means["score"])
+        self.assertIn("too many open files", without["systemCallsNotMeasured"].lower())
+
     def test_an_executed_process_sees_the_same(self):
         name = self.running()
         first = json.loads(self.execute(name, "/proc/self/exe", "probe", "--format", "json").out)
@@ -52,7 +73,11 @@ class Probe(Case):
         shutil.copy2(RUNTIME, directory + "/rootfs/bin/gabion")
         self.assertEqual(json.loads(self.gabion("run", "--bundle", directory, name).out)["score"], 100)
         self.use_policy("maximum")
-        self.assertEqual(self.found(json.loads(self.gabion("run", "--bundle", directory, name).out)), {"measured"})
+        report = json.loads(self.gabion("run", "--bundle", directory, name).out)
+        self.assertEqual(self.found(report), {check["name"] for check in report["checks"]
+                                              if check["group"] == "system calls"})
+        self.assertLess(report["score"], 80)
+        self.assertIn("listener", report["systemCallsNotMeasured"])
 
     def test_it_finds_what_is_open(self):
         self.use_policy("passthrough")
@@ -81,10 +106,17 @@ class Probe(Case):
 
     def test_the_same_questions_everywhere(self):
         inside = self.probe()
+        # Where a monitor listens, the calls cannot be measured.
+        self.use_policy({"extends": "restricted", "violations": {"*": "log"}})
+        watched = self.probe()
         outside = json.loads(subprocess.run([RUNTIME, "probe", "--format", "json"], stdout=subprocess.PIPE, check=True).stdout)
         names = [[(check["group"], check["name"], check["weight"]) for check in report["checks"]]
-                 for report in (inside, outside)]
-        self.assertEqual(*names)
+                 for report in (inside, outside, watched)]
+        self.assertEqual(names[0], names[1])
+        self.assertEqual(names[0], names[2])
+        self.assertEqual(watched["systemCalls"], {})
+        text = self.inside("/proc/self/exe", "probe").out
+        self.assertIn("NOT MEASURED", text)
         self.assertEqual(len(set(names[0])), len(names[0]))
 
     def test_nothing_is_left_behind(self):

@@ -6,6 +6,7 @@
 #include <linux/seccomp.h>
 #include <sys/prctl.h>
 #include <sys/reboot.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -73,6 +74,21 @@ TEST(Calls, AFilterThatKillsIsSurvived) {
     if ((*answers)[0].kind != Answer::Kind::kReached || (*answers)[3].kind != Answer::Kind::kReached)
       return 2;
     return (*answers)[1].kind == Answer::Kind::kKilled && (*answers)[2].kind == Answer::Kind::kKilled ? 0 : 3;
+  });
+  EXPECT_EQ(outcome, 0);
+}
+
+// A child that a filter kills at once may be gone before its listener is seen.
+TEST(Calls, NoListenerIsLeftBehind) {
+  const int outcome = under_filter(SYS_getppid, SECCOMP_RET_KILL_PROCESS, [] {
+    const int before = ::dup(0);
+    (void)::close(before);
+    const rlimit few{32, 32};
+    if (::setrlimit(RLIMIT_NOFILE, &few) != 0) return 1;
+    const Result<std::vector<Answer>> answers = try_calls(std::vector<Call>(100, native(SYS_getppid)));
+    if (!answers.ok()) return 2;
+    const int after = ::dup(0);
+    return after == before ? 0 : 3;
   });
   EXPECT_EQ(outcome, 0);
 }

@@ -34,6 +34,16 @@ TEST(ProbeReport, TextShowsWhatIsOpenOrEverything) {
   EXPECT_NE(report_text(example(), true).find("closed 3  second"), std::string::npos);
 }
 
+TEST(ProbeReport, WhatWasNotMeasuredIsSaid) {
+  Report report = example();
+  EXPECT_EQ(report_text(report, true).find("MEASURED"), std::string::npos);
+  EXPECT_EQ(report_document(report).find("systemCallsNotMeasured"), nullptr);
+  report.calls_unmeasured = "a filter with a listener: busy";
+  EXPECT_NE(report_text(report, false).find("NOT MEASURED: a filter with a listener: busy"),
+            std::string::npos);
+  EXPECT_EQ(report_document(report).find("systemCallsNotMeasured")->text(), report.calls_unmeasured);
+}
+
 TEST(ProbeReport, JsonHasEveryCheckAndEveryNumber) {
   const json::Value document = report_document(example());
   EXPECT_EQ(*document.find("score")->as_int64(), 33);

@@ -33,7 +33,10 @@ constexpr Command kProbe = {
         "   Tries, and changes nothing. Run it in any container: the program is static, so it can be bound "
         "into\n"
         "   one (docker run -v /usr/local/bin/gabion:/gabion:ro IMAGE /gabion probe), and in a container of\n"
-        "   gabion's it is there already: gabion exec ID /proc/self/exe probe.\n",
+        "   gabion's it is there already: gabion exec ID /proc/self/exe probe. Not so where the policy has\n"
+        "   \"landlock\" or no exec: put a copy of gabion into the image and run it as the container's "
+        "program,\n"
+        "   with \"violations\" off.\n",
     .flags = kFlags,
     .min_arguments = 0,
     .max_arguments = 0,

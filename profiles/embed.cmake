@@ -1,10 +1,16 @@
-# Writes OUTPUT, the C++ source of policy/tiers.h, from the policy files listed in TIERS.
+# Writes OUTPUT, the C++ source of policy/tiers.h, from the policy files listed in TIERS and the names of the
+# seccomp profiles listed in PROFILES.
 set(rows "")
 foreach(path IN LISTS TIERS)
   get_filename_component(file ${path} NAME)
   string(REPLACE ".policy.json" "" name ${file})
   file(READ ${path} text)
   string(APPEND rows "    {\"${name}\", R\"~policy~(${text})~policy~\"},\n")
+endforeach()
+set(names "")
+foreach(path IN LISTS PROFILES)
+  get_filename_component(name ${path} NAME_WE)
+  string(APPEND names "\"${name}\", ")
 endforeach()
 file(WRITE ${OUTPUT} "#include \"policy/tiers.h\"
 
@@ -19,6 +25,8 @@ struct Tier {
 constexpr Tier kTiers[] = {
 ${rows}};
 
+constexpr std::string_view kSeccompProfiles[] = {${names}};
+
 }  // namespace
 
 std::string_view tier_text(std::string_view name) {
@@ -27,6 +35,8 @@ std::string_view tier_text(std::string_view name) {
   }
   return {};
 }
+
+std::span<const std::string_view> seccomp_profiles() { return kSeccompProfiles; }
 
 }  // namespace gabion::policy
 ")

@@ -3,7 +3,8 @@
 #include <limits>
 
 #include "base/text.h"
-#include "policy/field.h"
+#include "policy/field_readers.h"
+#include "policy/tiers.h"
 
 namespace gabion::policy {
 
@@ -18,13 +19,17 @@ Status check_words(const std::vector<std::string>& words, std::span<const std::s
 
 Result<std::pair<Rule, Mode>> read_rule(std::string_view name, const json::Value& value,
                                         std::string_view where) {
+  const auto has_mode = [](Rule rule) { return rule != Rule::kException && rule != Rule::kSeccompPinned; };
   const std::optional<Rule> rule = rule_from_name(name);
-  if (!rule || *rule == Rule::kException || *rule == Rule::kSeccompPinned) {
-    std::array<std::string_view, kRuleCount> known;
-    for (size_t i = 0; i < kRuleCount; ++i) known[i] = rule_name(static_cast<Rule>(i));
+  if (!rule) {
+    std::vector<std::string_view> known;
+    for (size_t i = 0; i < kRuleCount; ++i) {
+      if (has_mode(static_cast<Rule>(i))) known.push_back(rule_name(static_cast<Rule>(i)));
+    }
     return unknown_word(where, "rule", name, known);
   }
   const std::string place = at_key(where, name);
+  if (!has_mode(*rule)) return invalid(place, "the rule has no mode: what it does cannot be turned off");
   const std::string word = TRY(to_text(value, place));
   const std::optional<Mode> mode = mode_from_name(word);
   if (!mode) return invalid(place, "expected \"rewrite\", \"refuse\" or \"warn\"");
@@ -95,6 +100,12 @@ Status read_memory(const Value& value, std::string_view where, Policy& policy) {
   return ok_status();
 }
 
+Status read_seccomp_profile(const Value& value, std::string_view where, Policy& policy) {
+  policy.seccomp_profile = TRY(to_text(value, where));
+  if (policy.seccomp_profile.empty()) return ok_status();
+  return check_words({policy.seccomp_profile}, seccomp_profiles(), "built-in profile", where);
+}
+
 Result<Answer> read_answer(const Value& value, std::string_view where) {
   const std::string word = TRY(to_text(value, where));
   const std::optional<Answer> answer = answer_from_name(word);
@@ -133,7 +144,7 @@ constexpr std::array<Field<Policy>, 33> kFields = {
      {"privateStdio", read_bool<&Policy::private_stdio, Policy>},
      {"landlock", read_bool<&Policy::landlock, Policy>},
      {"memoryDenyWriteExecute", read_bool<&Policy::memory_deny_write_execute, Policy>},
-     {"seccompProfile", read_text<&Policy::seccomp_profile, Policy>},
+     {"seccompProfile", read_seccomp_profile},
      {"violations", read_violations},
      {"seccompFilters", read_seccomp_files<Policy>},
      {"joinNamespaces", read_joins},

@@ -1,4 +1,4 @@
-// The keys of a policy file, one row each. Only the reader includes this.
+// Reads the keys of a policy file. Only the reader includes this.
 #pragma once
 
 #include <string>

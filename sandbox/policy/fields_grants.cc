@@ -1,7 +1,7 @@
 // What a policy grants beyond its tier: devices, hooks, exceptions.
 #include "base/hash.h"
 #include "base/text.h"
-#include "policy/field.h"
+#include "policy/field_readers.h"
 
 namespace gabion::policy {
 namespace {
@@ -42,15 +42,21 @@ Status read_hook_kinds(const Value& value, std::string_view where, HookGrant& ho
   return check_words(hook.kinds, oci::names::kHooks, "kind of hook", where);
 }
 
-Status read_sha256(const Value& value, std::string_view where, HookGrant& hook) {
-  hook.sha256 = TRY(to_sha256(value, where));
-  return ok_status();
+constexpr std::array<Field<HookGrant>, 4> kHookFields = {
+    {{"paths", read_paths<&HookGrant::paths, HookGrant>},
+     {"args", read_list<&HookGrant::args, HookGrant>},
+     {"kinds", read_hook_kinds},
+     {"sha256", read_sha256<&HookGrant::sha256, HookGrant>}}};
+
+// ---- seccomp profiles
+
+Status read_profile_path(const Value& value, std::string_view where, SeccompFile& pinned) {
+  pinned.file = TRY(to_text(value, where));
+  return check_paths({pinned.file}, where);
 }
 
-constexpr std::array<Field<HookGrant>, 4> kHookFields = {{{"paths", read_paths<&HookGrant::paths, HookGrant>},
-                                                          {"args", read_list<&HookGrant::args, HookGrant>},
-                                                          {"kinds", read_hook_kinds},
-                                                          {"sha256", read_sha256}}};
+constexpr std::array<Field<SeccompFile>, 2> kSeccompFileFields = {
+    {{"file", read_profile_path}, {"sha256", read_sha256<&SeccompFile::sha256, SeccompFile>}}};
 
 // ---- exceptions
 
@@ -104,6 +110,19 @@ Result<std::vector<DeviceGrant>> to_devices(const Value& value, std::string_view
     devices.push_back(std::move(device));
   }
   return devices;
+}
+
+Result<std::vector<SeccompFile>> to_seccomp_files(const Value& value, std::string_view where) {
+  TRY(expect(value, Value::Kind::kArray, where));
+  std::vector<SeccompFile> files;
+  for (size_t i = 0; i < value.items().size(); ++i) {
+    const std::string place = at_index(where, i);
+    SeccompFile pinned;
+    TRY(read_object(value.items()[i], place, kSeccompFileFields, pinned));
+    if (pinned.file.empty()) return invalid(place, "\"file\" is missing");
+    files.push_back(std::move(pinned));
+  }
+  return files;
 }
 
 Status read_hooks(const Value& value, std::string_view where, Policy& policy) {

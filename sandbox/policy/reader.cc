@@ -1,9 +1,6 @@
 #include "policy/reader.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
-
-#include <algorithm>
 
 #include "base/fd.h"
 #include "base/file.h"
@@ -38,15 +35,23 @@ Result<Policy> inherited(const json::Value& document, std::string_view where) {
   return TRY_AT(builtin_policy(tier), place);
 }
 
-// A control that is asked for and would not be in force.
-Status check_pinned(const Policy& policy, std::string_view where) {
+// Where nothing is enforced every key is void, and a control that is asked for would not be in force. Nor is
+// `enforce` a way to switch off a whole tier: what enforces nothing says so where it begins.
+Status check_enforced(const Policy& policy, const Policy& tier, const json::Value& document,
+                      std::string_view where) {
   if (policy.enforce) return ok_status();
-  const bool pinned = !policy.seccomp_filters.empty() ||
-                      std::any_of(policy.exceptions.begin(), policy.exceptions.end(),
-                                  [](const Exception& entry) { return !entry.seccomp_filters.empty(); });
-  if (!pinned) return ok_status();
-  return invalid(at_key(where, "seccompFilters"),
-                 "nothing is applied where \"enforce\" is false (fix: extend another tier than passthrough)");
+  if (tier.enforce) {
+    return invalid(
+        at_key(where, "enforce"),
+        "false would switch off everything the tier does (fix: extend passthrough, or take it out)");
+  }
+  for (const auto& [key, value] : document.members()) {
+    if (key == "name" || key == "extends" || key == "enforce") continue;
+    return invalid(
+        at_key(where, key),
+        "nothing is applied where \"enforce\" is false (fix: extend another tier than passthrough)");
+  }
+  return ok_status();
 }
 
 // A tier stands on its own or on another tier; a node's policy always on a tier, since a file that
@@ -61,32 +66,18 @@ Result<Policy> parse(std::string_view text, std::string_view name, Source source
     return invalid(name, concat({"\"extends\" is missing: name the tier to start from, ", kTiers}));
   }
   Policy policy = TRY(inherited(document, where));
-  const std::string base_sha256 = policy.sha256;
+  const Policy tier = policy;
   TRY(read_fields(document, where, policy));
   if (policy.violations.any() && policy.seccomp_profile.empty()) {
     return invalid(
         at_key(where, "violations"),
         "without a seccompProfile nothing is denied that could be answered: set one, or {\"*\": \"off\"}");
   }
-  TRY(check_pinned(policy, where));
+  if (source == Source::kNode) TRY(check_enforced(policy, tier, document, where));
   if (const json::Value* own = document.find("name")) policy.name = TRY(to_text(*own, at_key(where, "name")));
   // A hash of hashes: the tier's text decides as much as the file's.
-  policy.sha256 = base_sha256.empty() ? sha256_hex(text) : sha256_hex(concat({base_sha256, "\n", text}));
+  policy.sha256 = tier.sha256.empty() ? sha256_hex(text) : sha256_hex(concat({tier.sha256, "\n", text}));
   return policy;
-}
-
-Status check_owner(int fd, const std::string& path) {
-  struct stat status {};
-  if (::fstat(fd, &status) != 0) return sys_error(concat({"policy ", path}));
-  if (!S_ISREG(status.st_mode)) return invalid(path, "a policy must be a regular file");
-  if (status.st_uid != 0) {
-    return invalid(path, concat({"a policy must belong to root, not to uid ", std::to_string(status.st_uid),
-                                 " (fix: chown root:root)"}));
-  }
-  if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
-    return invalid(path, "a policy must be writable by root alone (fix: chmod go-w)");
-  }
-  return ok_status();
 }
 
 }  // namespace
@@ -103,16 +94,16 @@ Result<Policy> builtin_policy(std::string_view tier) {
   return parse(text, tier, Source::kTier);
 }
 
-Result<Policy> load_policy(const std::string& path) {
+Result<Policy> load_policy(const std::string& path, Parents parents) {
   // O_NONBLOCK: a fifo in its place must not hang every start.
   const Fd file = TRY_AT(open_path(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK), "policy");
-  TRY(check_owner(file.get(), path));
+  TRY(check_trusted_file(file.get(), path, "a policy", parents));
   const std::string text = TRY(read_fd(file.get(), kMaxBytes, path));
   return parse_policy(text, path);
 }
 
-Result<Policy> default_policy() {
-  Result<Policy> policy = load_policy(kDefaultPolicyPath);
+Result<Policy> default_policy(const std::string& path) {
+  Result<Policy> policy = load_policy(path, Parents::kTrusted);
   if (!policy.ok() && policy.error().sys_errno == ENOENT) return builtin_policy(kDefaultTier);
   return policy;
 }

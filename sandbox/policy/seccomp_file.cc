@@ -1,7 +1,6 @@
 #include "policy/seccomp_file.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
@@ -17,6 +16,7 @@
 #include "base/text.h"
 #include "oci/check.h"
 #include "oci/reader.h"
+#include "policy/trusted_file.h"
 #include "policy/values.h"
 
 namespace gabion::policy {
@@ -84,29 +84,10 @@ bool always_allows(const oci::Seccomp& filter, std::string_view call) {
   return !conditional && lets_through(filter.default_action);
 }
 
-Status check_trusted(int fd, const std::string& path) {
-  struct stat info {};
-  if (::fstat(fd, &info) != 0) return sys_error(path);
-  if (!S_ISREG(info.st_mode)) return invalid(path, "a seccomp profile must be a regular file");
-  if (info.st_uid != 0) {
-    return invalid(path, concat({"a seccomp profile of the policy must belong to root, not to uid ",
-                                 std::to_string(info.st_uid), " (fix: chown root:root)"}));
-  }
-  if ((info.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
-    return invalid(path, "a seccomp profile of the policy must be writable by root alone (fix: chmod go-w)");
-  }
-  // Under both names, where a directory on the way is a link.
-  const std::string resolved = TRY(path_of(fd));
-  if (!has_trusted_parents(path) || !has_trusted_parents(resolved)) {
-    return invalid(path, "a directory above it is not root's alone to write (fix: keep it in /etc/gabion)");
-  }
-  return ok_status();
-}
-
 Result<SeccompFileFact> read(const std::string& path) {
   // O_NONBLOCK: a fifo in its place must not hang every start.
   const Fd file = TRY(open_path(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
-  TRY(check_trusted(file.get(), path));
+  TRY(check_trusted_file(file.get(), path, "a seccomp profile of the policy", Parents::kTrusted));
   const std::string text = TRY(read_fd(file.get(), kMaxBytes, path));
   SeccompFileFact fact;
   fact.sha256 = sha256_hex(text);

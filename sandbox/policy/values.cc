@@ -136,30 +136,6 @@ Result<std::string> to_sha256(const json::Value& value, std::string_view where) 
   return text;
 }
 
-Result<std::vector<SeccompFile>> to_seccomp_files(const json::Value& value, std::string_view where) {
-  constexpr std::array<std::string_view, 2> kKeys = {"file", "sha256"};
-  TRY(expect(value, json::Value::Kind::kArray, where));
-  std::vector<SeccompFile> files;
-  for (size_t i = 0; i < value.items().size(); ++i) {
-    const std::string place = at_index(where, i);
-    TRY(expect(value.items()[i], json::Value::Kind::kObject, place));
-    SeccompFile pinned;
-    for (const auto& [key, item] : value.items()[i].members()) {
-      if (key == "file") {
-        pinned.file = TRY(to_text(item, at_key(place, key)));
-        TRY(check_paths({pinned.file}, at_key(place, key)));
-      } else if (key == "sha256") {
-        pinned.sha256 = TRY(to_sha256(item, at_key(place, key)));
-      } else {
-        return unknown_word(place, "key", key, kKeys);
-      }
-    }
-    if (pinned.file.empty()) return invalid(place, "\"file\" is missing");
-    files.push_back(std::move(pinned));
-  }
-  return files;
-}
-
 Status check_paths(const std::vector<std::string>& paths, std::string_view where) {
   for (const std::string& path : paths) {
     if (!path.starts_with('/') || clean_path(path) != path) {

@@ -1,5 +1,5 @@
-// JSON values as the types a policy has, each with an error that names its place. Only the reader's
-// files include this.
+// JSON values as the types a policy has, each with an error that names its place. For what reads the policy
+// and the profiles it pins.
 #pragma once
 
 #include <cstdint>
@@ -35,8 +35,6 @@ Result<std::vector<std::string>> to_list(const json::Value& value, std::string_v
                                          const std::vector<std::string>& inherited);
 // 64 lower-case hexadecimal digits.
 Result<std::string> to_sha256(const json::Value& value, std::string_view where);
-// [{"file": "/etc/gabion/seccomp/x.json", "sha256": "..."}], the hash optional.
-Result<std::vector<SeccompFile>> to_seccomp_files(const json::Value& value, std::string_view where);
 // Every element an absolute, clean path.
 Status check_paths(const std::vector<std::string>& paths, std::string_view where);
 

@@ -13,7 +13,10 @@ Result<int> run_policy(const Context& /*context*/, const Arguments& arguments) {
     return make_error(Code::kInvalid,
                       concat({"policy: unknown action \"", words[0], "\"; use: policy check FILE"}));
   }
-  const policy::Policy policy = TRY(policy::load_policy(words[1]));
+  // Of the default file also where it is, as every start looks at it.
+  const policy::Parents parents =
+      words[1] == policy::kDefaultPolicyPath ? policy::Parents::kTrusted : policy::Parents::kAny;
+  const policy::Policy policy = TRY(policy::load_policy(words[1], parents));
   TRY(policy::check_seccomp_files(policy));
   TRY(print(concat({printable(words[1]), ": valid\nname    ", printable(policy.name), "\nsha256  ",
                     policy.sha256, "\n"})));

@@ -8,6 +8,7 @@
 #include <cstdlib>
 
 #include "base/file.h"
+#include "base/path.h"
 #include "support.h"
 #include "tests/support/scratch.h"
 
@@ -130,7 +131,13 @@ const Mistake kMistakes[] = {
     {R"("capabilities": [1])", "p.json: capabilities[0]: expected"},
     {R"("capabilities": ["CAP_KILL", "..."])", "can only come first"},
     {R"("rules": {"capabilities.ceilin": "warn"})", R"(did you mean "capabilities.ceiling"?)"},
-    {R"("rules": {"exception": "warn"})", "unknown rule"},
+    {R"("rules": {"exception": "warn"})", "p.json: rules.exception: the rule has no mode"},
+    {R"("rules": {"seccomp.pinned": "warn"})", "p.json: rules.seccomp.pinned: the rule has no mode"},
+    {R"("rules": {"seccomp.pined": "warn"})", R"(unknown rule "seccomp.pined")"},
+    {R"("seccompProfile": "nope")", R"(p.json: seccompProfile: unknown built-in profile "nope")"},
+    {R"("seccompProfile": "defaults")", R"(did you mean "default"?)"},
+    {R"("enforce": false)", "p.json: enforce: false would switch off"},
+    {R"("enforce": false, "violations": {"*": "kill"})", "p.json: enforce: false would switch off"},
     {R"("rules": {"rootfs.readonly": "ignore"})",
      R"(rules.rootfs.readonly: expected "rewrite", "refuse" or "warn")"},
     {R"("rules": {"*": true})", "rules.*"},
@@ -174,6 +181,24 @@ TEST(Reader, MistakesAreNamed) {
         error_of(R"({"extends": "restricted", )" + std::string(mistake.members) + "}");
     EXPECT_NE(message.find(mistake.expected), std::string::npos) << mistake.members << "\n  " << message;
   }
+}
+
+// A control that was asked for and is not in force is worse than an error.
+TEST(Reader, NothingCanBeAskedOfAPolicyThatEnforcesNothing) {
+  for (const char* members :
+       {R"("landlock": true)", R"("memoryDenyWriteExecute": true)",
+        R"("seccompProfile": "default", "violations": {"*": "kill"})", R"("exec": false)",
+        R"("rules": {"*": "refuse"})", R"("capabilities": [])",
+        R"("exceptions": [{"name": "a", "reason": "b", "match": {"engine": "cri"}}])"}) {
+    const std::string message = error_of(R"({"extends": "passthrough", )" + std::string(members) + "}");
+    const std::string_view key = std::string_view(members).substr(1, std::string_view(members).find(':') - 2);
+    EXPECT_NE(message.find("p.json: " + std::string(key) + ": nothing is applied"), std::string::npos)
+        << message;
+  }
+  EXPECT_TRUE(parse_policy(R"({"extends": "passthrough", "name": "suite", "enforce": false})", "p").ok());
+  EXPECT_TRUE(
+      parse_policy(R"({"extends": "passthrough", "enforce": true, "landlock": true})", "p")->landlock);
+  EXPECT_TRUE(parse_policy(R"({"extends": "restricted", "enforce": true})", "p").ok());
 }
 
 TEST(Reader, AFileThatIsNoPolicyIsAnError) {
@@ -225,6 +250,31 @@ TEST_F(PolicyFile, IsRefusedWhenItIsNoPlainFile) {
   const Result<Policy> missing = load_policy(path("none"));
   ASSERT_FALSE(missing.ok());
   EXPECT_EQ(missing.error().code, Code::kNotFound);
+}
+
+// Where nobody named the file, nobody answers for what is above it.
+TEST_F(PolicyFile, TheNodesOwnIsInDirectoriesOfRootsAlone) {
+  if (::geteuid() != 0) GTEST_SKIP() << "a policy file belongs to root";
+  char name[] = "/run/gabion-policy-test.XXXXXX";
+  ASSERT_NE(::mkdtemp(name), nullptr);
+  const std::string directory = name;
+  const std::string file = directory + "/policy.json";
+  ASSERT_TRUE(write_file_atomic(file, R"({"extends": "restricted", "name": "here"})", 0644).ok());
+  ASSERT_EQ(::symlink(directory_.path().c_str(), (directory + "/link").c_str()), 0);
+  const Result<Policy> trusted = default_policy(file);
+  const Result<Policy> elsewhere = default_policy(directory + "/link/policy.json");
+  EXPECT_EQ(default_policy(directory + "/none")->name, "restricted");
+  for (const mode_t mode : {0770, 0702}) {
+    EXPECT_EQ(::chmod(directory.c_str(), mode), 0);
+    const Result<Policy> open = default_policy(file);
+    ASSERT_FALSE(open.ok());
+    EXPECT_NE(open.error().message().find("directories that only root can write"), std::string::npos);
+    EXPECT_TRUE(load_policy(file).ok()) << "one that was named";
+  }
+  EXPECT_TRUE(remove_tree(directory).ok());
+  ASSERT_TRUE(trusted.ok()) << trusted.error().message();
+  EXPECT_EQ(trusted->name, "here");
+  EXPECT_FALSE(elsewhere.ok()) << "the scratch directory is below one that everybody writes";
 }
 
 TEST_F(PolicyFile, IsRefusedWhenItIsTooLarge) {

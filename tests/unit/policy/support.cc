@@ -62,7 +62,9 @@ HostFacts plausible_facts(const oci::Spec& spec) {
 Policy tier(std::string_view name) {
   const std::string paths =
       name == "restricted" || name == "maximum" ? std::string(", ") + kRecordedPaths : "";
-  const std::string text = R"({"extends": ")" + std::string(name) + R"(", )" + kRecordedStores + paths + "}";
+  // passthrough looks at no path, and takes no keys.
+  const std::string stores = name == "passthrough" ? "" : std::string(", ") + kRecordedStores;
+  const std::string text = R"({"extends": ")" + std::string(name) + "\"" + stores + paths + "}";
   Result<Policy> policy = parse_policy(text, "test");
   EXPECT_TRUE(policy.ok()) << policy.error().message();
   return policy.ok() ? *policy : Policy{};

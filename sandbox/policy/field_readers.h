@@ -84,6 +84,15 @@ Status read_capabilities(const json::Value& value, std::string_view where, T& in
   return check_words(into.*Member, oci::names::kCapabilities, "capability", where);
 }
 
+template <auto Member, typename T>
+Status read_sha256(const json::Value& value, std::string_view where, T& into) {
+  into.*Member = TRY(to_sha256(value, where));
+  return ok_status();
+}
+
+// [{"file": "/etc/gabion/seccomp/x.json", "sha256": "..."}], the hash optional.
+Result<std::vector<SeccompFile>> to_seccomp_files(const json::Value& value, std::string_view where);
+
 template <typename T>
 Status read_seccomp_files(const json::Value& value, std::string_view where, T& into) {
   into.seccomp_filters = TRY(to_seccomp_files(value, where));

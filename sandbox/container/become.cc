@@ -21,7 +21,7 @@
 #include "base/text.h"
 #include "container/confine.h"
 #include "container/monitor.h"
-#include "kernel/terminal.h"
+#include "kernel/socket.h"
 
 namespace gabion::container {
 

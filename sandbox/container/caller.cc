@@ -6,7 +6,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
-#include "kernel/terminal.h"
+#include "kernel/socket.h"
 
 namespace gabion::container {
 

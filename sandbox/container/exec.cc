@@ -23,6 +23,7 @@
 #include "container/plan_parts.h"
 #include "container/sealed_copy.h"
 #include "container/spawn.h"
+#include "kernel/socket.h"
 #include "kernel/terminal.h"
 #include "oci/check.h"
 

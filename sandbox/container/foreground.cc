@@ -15,7 +15,7 @@
 #include <string_view>
 
 #include "base/file.h"
-#include "kernel/terminal.h"
+#include "kernel/socket.h"
 
 namespace gabion::container {
 

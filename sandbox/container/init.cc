@@ -18,6 +18,7 @@
 #include "container/spawn.h"
 #include "container/start_socket.h"
 #include "kernel/net.h"
+#include "kernel/socket.h"
 #include "kernel/terminal.h"
 
 namespace gabion::container {

@@ -27,7 +27,6 @@
 #include "container/start_socket.h"
 #include "container/survey.h"
 #include "kernel/net.h"
-#include "kernel/terminal.h"
 #include "oci/check.h"
 #include "oci/reader.h"
 #include "oci/writer.h"

@@ -27,7 +27,7 @@
 #include "container/violation.h"
 #include "kernel/notify.h"
 #include "kernel/seccomp_watch.h"
-#include "kernel/terminal.h"
+#include "kernel/socket.h"
 
 namespace gabion::container {
 namespace {

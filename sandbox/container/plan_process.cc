@@ -13,7 +13,7 @@
 #include "kernel/notify.h"
 #include "kernel/seccomp_cache.h"
 #include "kernel/seccomp_watch.h"
-#include "kernel/terminal.h"
+#include "kernel/socket.h"
 
 namespace gabion::container {
 

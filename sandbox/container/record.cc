@@ -20,7 +20,7 @@
 #include "kernel/notify.h"
 #include "kernel/seccomp.h"
 #include "kernel/seccomp_numbers.h"
-#include "kernel/terminal.h"
+#include "kernel/socket.h"
 
 namespace gabion::container {
 

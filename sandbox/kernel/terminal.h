@@ -27,11 +27,4 @@ Status put_on_stdio(int slave);
 // The same, and makes it the controlling terminal: the caller must lead a session that has none (setsid(2)).
 Status adopt_terminal(int slave);
 
-// Sends `fd` over a connected unix socket with `name` as the message (runc's console socket).
-Status send_descriptor(int socket, int fd, const std::string& name);
-// Receives one descriptor; the message text is dropped.
-Result<Fd> receive_descriptor(int socket);
-// Connects to a unix stream socket; paths longer than sun_path go through a directory descriptor.
-Result<Fd> connect_unix(const std::string& path);
-
 }  // namespace gabion::kernel

@@ -111,6 +111,8 @@ static long attempt(const char* name) {
   if (!strcmp(name, "personality")) return syscall(SYS_personality, 0x0008);
   if (!strcmp(name, "socket-raw")) return socket(AF_INET, SOCK_RAW, 1);
   if (!strcmp(name, "socket-audit")) return socket(AF_NETLINK, SOCK_RAW, NETLINK_AUDIT);
+  if (!strcmp(name, "socket-netfilter")) return socket(AF_NETLINK, SOCK_RAW, NETLINK_NETFILTER);
+  if (!strcmp(name, "socket-xfrm")) return socket(AF_NETLINK, SOCK_RAW, NETLINK_XFRM);
   if (!strcmp(name, "socket-inet")) return socket(AF_INET, SOCK_STREAM, 0);
   if (!strcmp(name, "socket-unix")) return socket(AF_UNIX, SOCK_STREAM, 0);
   if (!strcmp(name, "socket-route")) return socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);

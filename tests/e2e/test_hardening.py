@@ -13,7 +13,7 @@ DENIED = ("unshare-user unshare-mount unshare-net unshare-pid unshare-uts unshar
           "mount-bind remount-rw umount-mask pivot-root fsopen open-tree mount-setattr sethostname setdomainname mknod "
           "mknod-char ptrace-init bpf perf keyctl add-key userfaultfd io-uring init-module kexec open-by-handle reboot "
           "settime swapon syslog memfd-exec map-exec-tmp map-exec-shm int80 x32 socket-vsock socket-packet socket-alg "
-          "socket-audit").split()
+          "socket-audit socket-netfilter socket-xfrm").split()
 # What images need all the same.
 ALLOWED = "chown setuid bind-80 socket-inet socket-unix socket-route".split()
 
@@ -426,6 +426,32 @@ class Audit(Case):
         self.assert_clean()
         self.assertFalse(os.path.exists(self.audit))
         self.gabion("run", "--bundle", bundle, name)
+
+
+@only_gabion
+class Secrets(Case):
+    """What the host's kernel tells about itself and its keys."""
+
+    FILES = ("/proc/kallsyms", "/proc/slabinfo", "/proc/config.gz", "/proc/key-users", "/proc/cmdline",
+             "/sys/kernel/btf/vmlinux", "/sys/devices/virtual/dmi/id/product_uuid",
+             "/sys/devices/virtual/dmi/id/sys_vendor", "/sys/class/dmi/id/board_vendor")
+
+    def bytes_of(self, policy):
+        self.use_policy(policy)
+
+        def bare(document):
+            document["linux"]["maskedPaths"] = []
+        done = self.script(f"for f in {' '.join(self.FILES)}; do echo $f $(head -c 9 $f 2>/dev/null | wc -c); done",
+                           edit=bare)
+        return {path: int(count) for path, count in (line.split() for line in done.lines)}
+
+    def test_hidden_and_there(self):
+        hidden, open_ = self.bytes_of("restricted"), self.bytes_of("passthrough")
+        self.assertEqual(set(hidden.values()), {0}, hidden)
+        for path in self.FILES:
+            if os.path.exists(path):
+                self.assertEqual(open_[path], 9, f"{path} is there to be hidden")
+        self.assertGreaterEqual(sum(count > 0 for count in open_.values()), 3)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 """Escapes known of container runtimes, and the tests that play them. Prints the table of docs/threat-model.md.
 
 A row: the CVE ids, how it works, what stops it here, the tests, their control (what shows that the attack is real),
-the result. A test is named file.Class.method without "test_"; where a class has a twin of the name
+the result. Where the flaw is in a program that is not here, nothing can be shown to work: an illustration computes
+what the flaw would have made of the input, and the row says that it is no control. A test is named file.Class.method without "test_"; where a class has a twin of the name
 ...UnderRestricted, that one runs, too.
 
 What becomes of the peers is read from peers.json, which tests/vm/test_escapes.py --write measures.
@@ -55,6 +56,7 @@ ROWS = (
     Row("CVE-2022-0811", "a sysctl's value holds a second setting",
         "names of namespaces only; values without + = and line breaks",
         ("sysctl.Sysctls.values_that_hold_another", "sysctl.Sysctls.names_that_are_the_hosts"),
+        "sysctl.Sysctls.control_a_harmless_value_is_set for the way; an illustration, no control, of the payload: "
         "sysctl.Sysctls.control_the_payload_works_on_a_careless_parser"),
     Row("CVE-2023-25809", "cgroupfs is writable inside", "own cgroup namespace, read-only",
         ("cgroups.Cgroups.cgroupfs_is_read_only",), "cgroups.Cgroups.control_writable_cgroupfs"),
@@ -84,7 +86,8 @@ ROWS = (
         ("rootfs.Links.targets_of_files_as_links",), "a shell's redirection is led outside"),
     Row("CVE-2026-30892, CVE-2024-40635", "a user id is read as another, or overflows to root",
         "numbers of 32 bits, or an error",
-        ("ids.Ids.ids_of_exec", "ids.Ids.exec_with_user", "ids.Ids.user_of_the_specification"), "ids.Ids.control_truncation"),
+        ("ids.Ids.ids_of_exec", "ids.Ids.exec_with_user", "ids.Ids.user_of_the_specification"),
+        "an illustration, no control: ids.Ids.control_truncation"),
     Row("CVE-2022-0492", "release_agent of a v1 hierarchy is written", "no mount inside; sealed namespaces",
         ("cgroups.Cgroups.release_agent",), "cgroups.Cgroups.control_release_agent"),
     Row("CVE-2022-0185, CVE-2023-0386, CVE-2023-32233, CVE-2024-1086",
@@ -114,7 +117,7 @@ ROWS = (
     Row("CVE-2026-53488", "a label becomes a log address binary://PROGRAM, run as root",
         "labels are never acted upon; no address is a program. The address itself is the engine's shim's to refuse",
         ("hooks_and_env.BinaryAddress.binary_address",),
-        "hooks_and_env.BinaryAddress.control_the_address_names_a_program"),
+        "an illustration, no control: hooks_and_env.BinaryAddress.control_the_address_names_a_program"),
     Row("CVE-2026-53492", "CDI annotations smuggle devices and hooks (no CDI here: the annotations are)",
         "annotations never relax anything; gabion's own are recorded",
         ("devices_and_console.Smuggled.device_in_an_annotation", "devices_and_console.Smuggled.nodes_in_the_image"),

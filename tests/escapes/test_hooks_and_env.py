@@ -150,7 +150,8 @@ class BinaryAddress(HookCase):
     or ignores a label."""
 
     def test_binary_address(self):
-        """As an annotation, and as every path the command line takes: the program does not run."""
+        """As an annotation, and as every path the command line takes: the program does not run, and what takes the
+        address for a path says that it cannot be used."""
         marker = self.place + "/marker"
         path = self.hook(f"touch {marker}\n")
         address = f"binary://{path}?x=1"
@@ -160,16 +161,18 @@ class BinaryAddress(HookCase):
         self.execute(container, "true")
         for flag in ("--console-socket", "--pid-file"):
             name, bundle = self.bundle("true", terminal=flag == "--console-socket")
-            self.gabion("create", "--bundle", bundle, flag, address, name, check=False)
+            self.refused(self.gabion("create", "--bundle", bundle, flag, address, name, check=False), address)
         name, bundle = self.bundle("true")
         command = self.command("run", "--bundle", bundle, name)
         for flag in ("--log", "--audit"):
-            subprocess.run([command[0], flag, address, *command[1:]], cwd=self.work, stdin=subprocess.DEVNULL,
-                           capture_output=True, timeout=20, check=False)
+            done = subprocess.run([command[0], flag, address, *command[1:]], cwd=self.work, stdin=subprocess.DEVNULL,
+                                  capture_output=True, text=True, timeout=20, check=False)
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn(address, done.stderr)
         self.assertFalse(os.path.exists(marker))
 
     def test_control_the_address_names_a_program(self):
-        """The stand-in runs what the address names, as the vulnerable shim did."""
+        """An illustration: the stand-in runs what the address names, as the vulnerable shim did."""
         marker = self.place + "/marker"
         address = f"binary://{self.hook(f'touch {marker}')}?x=1"
         subprocess.run([address[len("binary://"):].split("?")[0]], check=True)

@@ -46,7 +46,7 @@ class Ids(Escape):
                 self.assertEqual(done.out, str(int(json.loads(text))), text)
 
     def test_control_truncation(self):
-        """What the refused numbers are in 32 bits: root, and user 1."""
+        """An illustration: what the refused numbers are in 32 bits, root and user 1."""
         self.assertEqual([ctypes.c_uint32(value).value for value in (1 << 32, (1 << 32) + 1)], [0, 1])
 
 

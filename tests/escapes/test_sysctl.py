@@ -37,7 +37,7 @@ class Sysctls(Escape):
         self.assertEqual(self.ask({"kernel.shm_rmid_forced": "1"}, check=True).out, "1")
 
     def test_control_the_payload_works_on_a_careless_parser(self):
-        """The stand-in splits as the vulnerable one did, below a directory: a second file is written."""
+        """An illustration: the stand-in splits as the vulnerable one did, below a directory: a second file is written."""
         place = self.directory("sysctls")
         for part in re.split(r"\+", "kernel.shm_rmid_forced=" + SMUGGLED[0]):
             name, value = part.split("=", 1)

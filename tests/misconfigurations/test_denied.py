@@ -10,6 +10,8 @@ from plays_process import caller_has
 
 NO = {"EPERM", "EACCES", "EAFNOSUPPORT", "SIGSYS"}
 
+# No control of kexec, init-module, socket-vsock, socket-alg and x32: a kernel need not have them, or may be locked
+# down, and then answers as a filter does.
 DENIED = (
     Denied("bpf, perf, keys, modules, mounts", "bpf, perf_event_open, userfaultfd, keyctl, kexec, modules, "
            "open_by_handle_at, the mount family",
@@ -18,11 +20,11 @@ DENIED = (
                  "fsopen open-tree mount-setattr umount-mask pivot-root".split()),
            tuple(
            "bpf perf userfaultfd keyctl add-key open-by-handle mount-tmpfs mount-proc mount-bind fsopen open-tree "
-                 "mount-setattr umount-mask".split()), "`seccompProfile`, `sealNamespaces`"),
+                 "mount-setattr umount-mask pivot-root".split()), "`seccompProfile`, `sealNamespaces`"),
     Denied("io_uring", "io_uring_setup", ("io-uring",), ("io-uring",), "`seccompProfile`"),
     Denied("socket families", "AF_VSOCK, AF_PACKET, AF_ALG, netlink but for routes",
-           ("socket-vsock", "socket-packet", "socket-alg", "socket-audit"),
-           ("socket-packet", "socket-audit"), "`seccompProfile`"),
+           ("socket-vsock", "socket-packet", "socket-alg", "socket-audit", "socket-netfilter", "socket-xfrm"),
+           ("socket-packet", "socket-audit", "socket-netfilter", "socket-xfrm"), "`seccompProfile`"),
     Denied("i386 and x32", "system calls of another ABI", ("int80", "x32"), ("int80",), "`seccompProfile`"),
     Denied("nested user namespaces", "unshare, clone", ("unshare-user", "clone-user"), ("unshare-user", "clone-user"),
            "`seccompProfile`, `forbidNestedNamespaces`"),

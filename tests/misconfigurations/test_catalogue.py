@@ -1,6 +1,7 @@
 """No rule without a misconfiguration, no misconfiguration without its golden files, and a table that says so."""
 
 import glob
+import json
 import os
 import re
 import unittest
@@ -71,6 +72,23 @@ class Catalogue(unittest.TestCase):
         defaults = [tier(name) for name in TIERS]
         self.assertEqual(told, {rule: ["" if rule in OWN else SHORT[modes[rule]] for modes in defaults]
                                 for rule in rules() if rule != "exception"})
+
+    def test_documentation_of_the_policy_has_the_denied_calls(self):
+        """Every call that the default profile can deny is told of under its kind, or among those that are not told."""
+        with open(SOURCE + "/profiles/seccomp/default.json", encoding="utf-8") as file:
+            groups = json.load(file)["groups"]
+        with open(SOURCE + "/docs/policy.md", encoding="utf-8") as file:
+            section = file.read().split("\n| kind | calls |\n")[1]
+        table_, rest = section.split("\n\n", 1)
+        told = {line.split("`")[1]: set(re.findall(r"\w+", line.split("|")[2])) for line in table_.splitlines()[1:]}
+        self.assertEqual(set(told), {group["watch"] for group in groups if "watch" in group})
+        silent = set(re.findall(r"\w+", rest.split("\n\n")[0]))
+        for group in groups:
+            if group["name"] == "gone from the kernel":
+                continue
+            if group.get("action") == "deny" or "when" in group or "unless" in group:
+                there = told[group["watch"]] if "watch" in group else silent
+                self.assertLessEqual(set(group["syscalls"]), there, group["name"])
 
 
 if __name__ == "__main__":

@@ -52,7 +52,8 @@ constexpr Command kProfile = {
         "   profile that allows the system calls its processes made. What the policy denies stays denied\n"
         "   and is not in it. Let the container do all it is meant to do, then stop it: a call it never\n"
         "   made is not in the profile either. The exit code is the container's. Pin the profile with\n"
-        "   \"seccompFilters\" in the policy, or give it to Docker: --security-opt seccomp=FILE.\n",
+        "   \"seccompFilters\" in the policy, or give it to Docker: --security-opt seccomp=FILE.\n"
+        "   Under a policy with \"violations\" it is refused: record with {\"*\": \"off\"}.\n",
     .flags = kFlags,
     .min_arguments = 2,
     .max_arguments = 2,

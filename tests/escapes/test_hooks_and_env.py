@@ -150,8 +150,8 @@ class BinaryAddress(HookCase):
     or ignores a label."""
 
     def test_binary_address(self):
-        """As an annotation, and as every path the command line takes: the program does not run, and what takes the
-        address for a path says that it cannot be used."""
+        """As an annotation, and as every path the command line takes: the program does not run. What takes the
+        address for a path says that there is no such one, or makes a plain file of that name."""
         marker = self.place + "/marker"
         path = self.hook(f"touch {marker}\n")
         address = f"binary://{path}?x=1"
@@ -163,12 +163,15 @@ class BinaryAddress(HookCase):
             name, bundle = self.bundle("true", terminal=flag == "--console-socket")
             self.refused(self.gabion("create", "--bundle", bundle, flag, address, name, check=False), address)
         name, bundle = self.bundle("true")
-        command = self.command("run", "--bundle", bundle, name)
-        for flag in ("--log", "--audit"):
-            done = subprocess.run([command[0], flag, address, *command[1:]], cwd=self.work, stdin=subprocess.DEVNULL,
-                                  capture_output=True, text=True, timeout=20, check=False)
-            self.assertNotEqual(done.returncode, 0)
-            self.assertIn(address, done.stderr)
+        for flag in ("--log", "--audit"):  # the last one given is the one that holds
+            done = subprocess.run([*self.command(), flag, address, "run", "--bundle", bundle, name], cwd=self.work,
+                                  stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20, check=False)
+            if flag == "--audit":  # whose directories are made: a file of that name
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertTrue(os.path.isfile(os.path.join(self.work, address)))
+            else:
+                self.assertNotEqual(done.returncode, 0)
+                self.assertIn(address, done.stderr)
         self.assertFalse(os.path.exists(marker))
 
     def test_control_the_address_names_a_program(self):

@@ -3,7 +3,7 @@
 import os
 import unittest
 
-from escape import GLOBAL, Escape, mounts_of, some, text_of, tmpfs, without_mount
+from escape import GLOBAL, Escape, everything, mounts_of, some, text_of, tmpfs, without_mount
 
 
 class Masks(Escape):

@@ -22,9 +22,8 @@ Status check_trusted_file(int fd, const std::string& path, std::string_view what
   // Under both names, where a directory on the way is a link.
   const std::string resolved = TRY(path_of(fd));
   if (!has_trusted_parents(path) || !has_trusted_parents(resolved)) {
-    return invalid(path, concat({what,
-                                 " must be in directories that only root can write (fix: keep it in "
-                                 "/etc/gabion, and chown root:root and chmod go-w what is above it)"}));
+    return invalid(path,
+                   "a directory above it is not root's alone to write (fix: chown root:root, chmod go-w)");
   }
   return ok_status();
 }

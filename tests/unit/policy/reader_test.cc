@@ -268,7 +268,7 @@ TEST_F(PolicyFile, TheNodesOwnIsInDirectoriesOfRootsAlone) {
     EXPECT_EQ(::chmod(directory.c_str(), mode), 0);
     const Result<Policy> open = default_policy(file);
     ASSERT_FALSE(open.ok());
-    EXPECT_NE(open.error().message().find("directories that only root can write"), std::string::npos);
+    EXPECT_NE(open.error().message().find("a directory above it is not root's alone"), std::string::npos);
     EXPECT_TRUE(load_policy(file).ok()) << "one that was named";
   }
   EXPECT_TRUE(remove_tree(directory).ok());

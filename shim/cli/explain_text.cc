@@ -91,7 +91,6 @@ std::string counts(const std::vector<policy::Decision>& decisions) {
   return text;
 }
 
-// Controls that config.json has no words for, as sentences.
 // " mounts kill, tracing log": what is not answered is left out.
 std::string answers_text(const policy::Violations& violations) {
   std::string text;
@@ -103,7 +102,8 @@ std::string answers_text(const policy::Violations& violations) {
   return text;
 }
 
-std::vector<std::string> control_lines(const policy::Controls& controls) {
+// Controls that config.json has no words for, as sentences. `spec` is the hardened one.
+std::vector<std::string> control_lines(const policy::Controls& controls, const oci::Spec& spec) {
   std::vector<std::string> lines;
   const auto add = [&lines](bool on, const char* line) {
     if (on) lines.emplace_back(line);
@@ -116,18 +116,21 @@ std::vector<std::string> control_lines(const policy::Controls& controls) {
   add(controls.unprivileged_low_ports, "ports below 1024 may be bound without a capability");
   add(controls.unprivileged_ping, "ping works without a capability");
   add(controls.private_stdio, "standard streams belong to the container's user");
-  add(controls.landlock,
-      "Landlock: nothing writable executes, and no device is made, whatever the mounts say");
-  add(controls.memory_deny_write_execute, "no memory becomes executable that could be written");
-  if (!controls.seccomp_profile.empty()) {
-    lines.push_back(
-        concat({"system call filter \"", controls.seccomp_profile, "\" on top of the spec's own"}));
+  if (controls.landlock) {
+    lines.push_back(concat({"Landlock: nothing writable executes",
+                            spec.root && !spec.root->readonly ? " but in the root itself" : "",
+                            ", and no device is made, whatever the mounts say"}));
   }
+  add(controls.memory_deny_write_execute, "no memory becomes executable that could be written");
+  const bool own_filter = spec.linux_.seccomp && !spec.linux_.seccomp->default_action.empty();
+  const char* const beside = own_filter ? ", beside the specification's own; the stricter answer holds" : "";
+  if (!controls.seccomp_profile.empty())
+    lines.push_back(concat({"system call filter \"", controls.seccomp_profile, "\"", beside}));
   if (const std::string answers = answers_text(controls.violations); !answers.empty()) {
     lines.push_back(concat({"a monitor hears what the filter denies:", answers}));
   }
   for (const policy::PinnedFilter& pinned : controls.seccomp_filters) {
-    lines.push_back(concat({"system call filter ", pinned.file, ", which the policy pins, on top of both"}));
+    lines.push_back(concat({"system call filter ", pinned.file, ", which the policy pins", beside}));
   }
   if (!controls.volatile_paths.empty()) {
     std::string line = "writable, emptied at exit, nothing executable:";
@@ -185,7 +188,8 @@ std::string explain_text(const container::Explanation& explanation, const Subjec
       if (decision.outcome == outcome) append_decision(text, decision, colour);
     }
   }
-  const std::vector<std::string> controls = control_lines(explanation.controls);
+  const std::vector<std::string> controls =
+      control_lines(explanation.controls, explanation.hardened.value_or(oci::Spec{}));
   if (!explanation.refused && !controls.empty()) {
     text += "\nbesides\n";
     for (const std::string& line : controls)

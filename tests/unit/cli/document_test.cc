@@ -109,6 +109,28 @@ TEST(Explain, AnAllowedOneShowsWhatTheSpecHasNoWordsFor) {
   EXPECT_NE(text.find("namespaces belong to the node"), std::string::npos);
 }
 
+TEST(Explain, WhatIsSaidOfAControlIsTrueOfTheSpec) {
+  container::Explanation explanation;
+  explanation.controls.seccomp_profile = "default";
+  explanation.controls.seccomp_filters = {{"/p.json", "", {}}};
+  explanation.controls.landlock = true;
+  const auto text = [&] {
+    return explain_text(explanation, {.bundle = "/b", .policy = "p", .policy_sha256 = "0"}, false);
+  };
+  explanation.hardened = oci::Spec{};
+  explanation.hardened->root = oci::Root{.path = "rootfs", .readonly = true};
+  EXPECT_NE(text().find("  - system call filter \"default\"\n"), std::string::npos) << text();
+  EXPECT_NE(text().find("  - system call filter /p.json, which the policy pins\n"), std::string::npos);
+  EXPECT_NE(text().find("nothing writable executes, and"), std::string::npos);
+  explanation.hardened->linux_.seccomp = oci::Seccomp{};
+  explanation.hardened->linux_.seccomp->default_action = "SCMP_ACT_ERRNO";
+  explanation.hardened->root->readonly = false;
+  EXPECT_NE(text().find("\"default\", beside the specification's own"), std::string::npos) << text();
+  EXPECT_NE(text().find("which the policy pins, beside the specification's own"), std::string::npos);
+  EXPECT_NE(text().find("nothing writable executes but in the root itself, and"), std::string::npos)
+      << text();
+}
+
 TEST(Explain, JsonHasEveryDecisionWhole) {
   const json::Value document =
       explain_document(some_explanation(), {.bundle = "/b", .policy = "p", .policy_sha256 = "0"});

@@ -47,7 +47,7 @@ struct Violation {
 
 struct Record {
   std::string event;    // "container.create", "exec.start", "policy.deny", ...
-  std::string outcome;  // "allow", "refuse", "ok", "error"
+  std::string outcome;  // "allow", "refuse", "error"
   std::string reason;
   std::string container;  // id
   std::string bundle;

@@ -30,7 +30,8 @@ void set_home(ProcessPlan& process);
 // args[0] as execvp(3) would find it with the process's own PATH and rights; runc's texts otherwise.
 Result<std::string> find_executable(const ProcessPlan& process);
 
-// Filters, then execve(2). Returns only on error.
+// Signals reset, the process's own capabilities, no_new_privs, Landlock and the filters, then execve(2).
+// Returns only on error.
 Error execute(const ProcessPlan& process, const std::string& path);
 
 }  // namespace gabion::container

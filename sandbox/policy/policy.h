@@ -1,6 +1,6 @@
 // A node's policy as values. policy/reader makes it from a tier and a file; harden() applies it.
-// Every field is a key of the policy file (docs/policy.md), camelCase there. The initial values are
-// the loosest: tiers tighten them.
+// A field is a key of the policy file (docs/policy.md), camelCase there, but for `sha256` and for
+// `host_network`, which only an exception has. The initial values are the loosest: tiers tighten them.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,5 @@
-// Calls that no service makes: what a container is told, and what happens, is the policy's `violations`.
+// What follows on calls that no service makes, besides the error that the container sees: the policy's
+// `violations`.
 #pragma once
 
 #include <array>

@@ -145,6 +145,7 @@ class Record(ProfileCase):
     def test_a_container_that_forks_and_is_killed(self):
         name, bundle = self.bundle("sh", "-c", "for i in 1 2 3 4; do (while :; do true & wait; done) & done; wait")
         process = self.recording(name, bundle)
+        self.assertTrue(wait_until(lambda: len(json.loads(self.gabion("ps", "--format", "json", name).out)) > 4))
         self.gabion("kill", name, "KILL")
         self.assertEqual(process.finish(20), 128 + signal.SIGKILL, self.said())
         self.assertLessEqual({"clone", "wait4"}, self.names())

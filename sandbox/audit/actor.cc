@@ -53,11 +53,11 @@ std::string executable_of(pid_t pid) {
 
 }  // namespace
 
-Actor current_actor() {
+Actor current_actor(pid_t caller) {
   Actor actor;
   actor.uid = ::getuid();
   actor.login_uid = read_login_uid();
-  actor.pid = ::getppid();
+  actor.pid = caller != 0 ? caller : ::getppid();
   if (actor.pid <= 0) return actor;  // the caller is outside our pid namespace
   actor.exe = executable_of(actor.pid);
   pid_t pid = read_ancestor(actor.pid).parent;

@@ -34,6 +34,9 @@ class Log {
   // under a long-lived process is noticed and the new one used.
   Status append(const Record& record);
 
+  // Whoever asked, where that is not our parent: the client of a shim.
+  void act_for(pid_t caller) { actor_ = current_actor(caller); }
+
   // For a process that fork(2) has made: a flock(2) belongs to the open file, which the two share until
   // this. Asks anew who the caller is.
   Status reopen();

@@ -28,7 +28,8 @@ struct Actor {             // who called the runtime
   // loses the login uid (it was never logged in); the chain says through which daemon a request came.
   std::vector<std::pair<pid_t, std::string>> parents;
 };
-Actor current_actor();  // this process; reads /proc, some ten files
+// Reads /proc, some ten files. `caller`: the calling process; 0, our parent.
+Actor current_actor(pid_t caller = 0);
 
 // A system call that a container made and that its filter denied.
 struct Violation {

@@ -40,7 +40,8 @@ struct CreateOptions {
   std::string id;
   std::string bundle = ".";            // directory
   std::string config = "config.json";  // file name in the bundle, or an absolute path
-  std::string console_socket;          // path of a unix socket; "" none
+  std::string console_socket;          // path of a unix socket that takes the terminal's master; "" none
+  int console = -1;                    // the same as a connected socket; borrowed
   std::string pidfd_socket;            // path of a unix socket; "" none
   std::string pid_file;                // "" none; written last
   int preserve_fds = 0;                // descriptors 3 .. 3+n-1 go to the container
@@ -54,6 +55,7 @@ struct ExecOptions {
   std::string id;
   oci::Process process;  // whole: the front end merges flags into the container's own
   std::string console_socket;
+  int console = -1;
   std::string pidfd_socket;
   std::string pid_file;
   int preserve_fds = 0;
@@ -77,7 +79,8 @@ struct Info {
 // Also the document hooks read on stdin; runc's `state` prints rootfs, created and owner besides.
 json::Value oci_state(const Info& info);
 
-Status create(const Host& host, const CreateOptions& options);
+// The pid of its first process, a child of the caller.
+Result<pid_t> create(const Host& host, const CreateOptions& options);
 Status start(const Host& host, const std::string& id);
 // create + start + (unless detached) wait and delete; the value is the exit code (128+N for signals).
 Result<int> run(const Host& host, const CreateOptions& options, bool keep);
@@ -87,7 +90,11 @@ struct Recording {
   std::string document;  // a seccomp profile of what it called
 };
 Result<Recording> record(const Host& host, CreateOptions options);
-Result<int> exec(const Host& host, const ExecOptions& options);  // detached: 0
+struct Executed {
+  pid_t pid = 0;      // a child of the caller; detached, it is still to be waited for
+  int exit_code = 0;  // detached: 0
+};
+Result<Executed> exec(const Host& host, const ExecOptions& options);
 Status kill(const Host& host, const std::string& id, int signal, bool all);
 Status remove(const Host& host, const std::string& id, bool force);
 Status pause(const Host& host, const std::string& id);

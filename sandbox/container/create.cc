@@ -30,11 +30,11 @@ Result<T> starting(Result<T> result) {
 
 }  // namespace
 
-Status create(const Host& host, const CreateOptions& options) {
+Result<pid_t> create(const Host& host, const CreateOptions& options) {
   const Store store = TRY(Store::open(host.root));
   const auto made = TRY(with_outcome(host, create_record(host, options),
                                      starting(launch(host, store, options, StartMode::kLater))));
-  return ok_status();
+  return made->child.pid;
 }
 
 Status start(const Host& host, const std::string& id) {

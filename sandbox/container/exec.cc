@@ -143,7 +143,7 @@ Status check_status(const Live& live, const ExecOptions& options) {
 }
 
 Status check_console(const ExecOptions& options) {
-  if (options.detach && options.process.terminal && options.console_socket.empty()) {
+  if (options.detach && options.process.terminal && options.console_socket.empty() && options.console < 0) {
     return make_error(Code::kInvalid,
                       "cannot allocate tty if runc will detach without setting console socket");
   }
@@ -175,7 +175,7 @@ Result<NamespacePlan> container_namespaces(const State& state, const oci::Spec& 
 
 }  // namespace
 
-Result<int> exec(const Host& host, const ExecOptions& options) {
+Result<Executed> exec(const Host& host, const ExecOptions& options) {
   TRY(guard_descriptors(options.preserve_fds));
   const Store store = TRY(Store::open(host.root));
   Live live = TRY(inspect(store, options.id, false));
@@ -224,7 +224,7 @@ Result<int> exec(const Host& host, const ExecOptions& options) {
     plan.namespaces.into_cgroup = TRY(cgroup.open_into(options.cgroup));
   }
   ConsoleEnds console;
-  if (plan.process.terminal) console = TRY(console_ends(options.console_socket));
+  if (plan.process.terminal) console = TRY(console_ends(options.console_socket, options.console));
   plan.console_socket = console.sender.get();
   plan.preserve_fds = options.preserve_fds;
   plan.waits_for_resume = live.status == ContainerStatus::kPaused;
@@ -254,8 +254,8 @@ Result<int> exec(const Host& host, const ExecOptions& options) {
     put_down(child);
     return failed(ready.error());
   }
-  if (options.detach) return 0;
-  return forwarder->wait(child.pid, terminal.get());
+  if (options.detach) return Executed{.pid = child.pid, .exit_code = 0};
+  return Executed{.pid = child.pid, .exit_code = TRY(forwarder->wait(child.pid, terminal.get()))};
 }
 
 }  // namespace gabion::container

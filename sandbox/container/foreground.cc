@@ -125,8 +125,13 @@ Result<int> SignalForwarder::wait(pid_t pid, int terminal) {
   }
 }
 
-Result<ConsoleEnds> console_ends(const std::string& socket) {
+Result<ConsoleEnds> console_ends(const std::string& socket, int socket_fd) {
   ConsoleEnds console;
+  if (socket_fd >= 0) {
+    console.sender = Fd(::fcntl(socket_fd, F_DUPFD_CLOEXEC, 3));
+    if (!console.sender.valid()) return sys_error("console socket");
+    return console;
+  }
   if (!socket.empty()) {
     console.sender = TRY_AT(kernel::connect_unix(socket), "console socket");
     return console;

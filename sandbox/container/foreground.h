@@ -25,13 +25,13 @@ class SignalForwarder {
   Fd signals_;
 };
 
-// Where the child sends the master of its terminal: the caller's --console-socket, or, for a
-// foreground runtime (`socket` is ""), to this very process.
+// Where the child sends the master of its terminal: the caller's --console-socket or connected `socket_fd`,
+// or, for a foreground runtime (`socket` is "" and `socket_fd` -1), to this very process.
 struct ConsoleEnds {
   Fd sender;    // for the child
   Fd receiver;  // invalid with a console socket
 };
-Result<ConsoleEnds> console_ends(const std::string& socket);
+Result<ConsoleEnds> console_ends(const std::string& socket, int socket_fd);
 
 // The master that the child has sent, at the size of the caller's own terminal. Before the program is
 // executed: it may ask for the size at once.

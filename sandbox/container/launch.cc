@@ -140,7 +140,7 @@ Status run_parent_hooks(const Launch& made, const oci::Spec& spec, const Survey&
 
 Status check_console(const CreateOptions& options, const oci::Spec& spec) {
   const bool terminal = spec.process && spec.process->terminal;
-  if (options.detach && terminal && options.console_socket.empty()) {
+  if (options.detach && terminal && options.console_socket.empty() && options.console < 0) {
     return make_error(Code::kInvalid,
                       "cannot allocate tty if runc will detach without setting console socket");
   }
@@ -326,7 +326,7 @@ Result<std::unique_ptr<Launch>> launch(const Host& host, const Store& store, con
   init_inputs.parent_has_hooks = !spec.hooks.prestart.empty() || !spec.hooks.create_runtime.empty();
   init_inputs.info = live_info(made->state, ContainerStatus::kCreating, 0);
   ConsoleEnds console;
-  if (plan.process.terminal) console = TRY(console_ends(options.console_socket));
+  if (plan.process.terminal) console = TRY(console_ends(options.console_socket, options.console));
   init_inputs.console_socket = console.sender.get();
   Fd listener;
   if (mode == StartMode::kLater) listener = TRY(listen_for_start(store.directory(options.id)));

@@ -109,7 +109,7 @@ Result<int> run_exec(const Context& context, const Arguments& arguments) {
   options.process = TRY(asked_process(session.host(), arguments));
   TRY(oci::check_process(options.process));
   TRY(check_console(context.program, options));
-  return container::exec(session.host(), options);
+  return TRY(container::exec(session.host(), options)).exit_code;
 }
 
 }  // namespace

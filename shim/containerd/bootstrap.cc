@@ -1,0 +1,208 @@
+#include "shim/containerd/bootstrap.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <utility>
+
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/json.h"
+#include "base/path.h"
+#include "base/text.h"
+#include "container/spawn.h"
+#include "container/store.h"
+#include "oci/features.h"
+#include "oci/reader.h"
+#include "shim/containerd/events.h"
+#include "shim/containerd/proto/message.h"
+#include "shim/containerd/proto/runtime.h"
+#include "shim/containerd/proto/task.h"
+
+namespace gabion::shim {
+
+namespace {
+
+constexpr const char* kSocketDirectory = "/run/gabion/s";
+constexpr const char* kStateDirectory = "/run/gabion/containerd";
+constexpr size_t kConfigLimit = size_t{16} << 20;
+constexpr int kBacklog = 128;
+
+Result<std::string> group_of_bundle(const std::string& id) {
+  const std::string text = TRY(read_file("config.json", kConfigLimit));
+  const oci::Spec spec = TRY(oci::parse_spec(text, "config.json"));
+  std::string group = group_of(spec.annotations);
+  return group.empty() ? id : std::move(group);
+}
+
+// One for each pod, as containerd's own shim has it, and not that one's: a hash, because sun_path is short.
+std::string socket_path(const Flags& flags, const std::string& group) {
+  const std::string name = concat({flags.address, "/", flags.name_space, "/", group});
+  return concat({kSocketDirectory, "/", sha256_hex(name)});
+}
+
+sockaddr_un address_of(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::memcpy(address.sun_path, path.data(), std::min(path.size(), sizeof(address.sun_path) - 1));
+  return address;
+}
+
+Result<Fd> new_socket() {
+  Fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!socket.valid()) return sys_error("socket");
+  return socket;
+}
+
+// An invalid Fd: a shim of this pod serves there already. The caller holds the directory's lock.
+Result<Fd> listen_at(const std::string& path) {
+  const sockaddr_un address = address_of(path);
+  const auto* generic = reinterpret_cast<const sockaddr*>(&address);
+  const Fd probe = TRY(new_socket());
+  if (::connect(probe.get(), generic, sizeof(address)) == 0) return Fd();
+  if (errno != ENOENT && errno != ECONNREFUSED) return sys_error(concat({"connect to ", path}));
+  if (::unlink(path.c_str()) != 0 && errno != ENOENT) return sys_error(concat({"unlink ", path}));
+  Fd socket = TRY(new_socket());
+  const mode_t mask = ::umask(0177);
+  const int bound = ::bind(socket.get(), generic, sizeof(address));
+  (void)::umask(mask);
+  if (bound != 0) return sys_error(concat({"bind ", path}));
+  if (::listen(socket.get(), kBacklog) != 0) return sys_error(concat({"listen at ", path}));
+  return socket;
+}
+
+Result<Fd> lock_directory() {
+  TRY(make_directories("/run/gabion", 0755));
+  if (::mkdir(kSocketDirectory, 0700) != 0 && errno != EEXIST)
+    return sys_error(concat({"mkdir ", kSocketDirectory}));
+  Fd directory = TRY(open_path(kSocketDirectory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+  struct stat info {};
+  if (::fstat(directory.get(), &info) != 0) return sys_error(kSocketDirectory);
+  if (info.st_uid != 0 || (info.st_mode & 077) != 0) {
+    return make_error(Code::kInvalid, concat({kSocketDirectory, ": must be root's, with mode 0700"}));
+  }
+  if (::flock(directory.get(), LOCK_EX) != 0) return sys_error(concat({"lock ", kSocketDirectory}));
+  return directory;
+}
+
+// The engine must survive its shims: a step more likely to be chosen than its parent, as containerd's own
+// shim is.
+void adjust_oom_score() {
+  constexpr int64_t kMost = 1000;
+  const Result<std::string> text =
+      read_file(concat({"/proc/", std::to_string(::getppid()), "/oom_score_adj"}), 64);
+  if (!text.ok()) return;
+  const std::optional<int64_t> score = parse_signed(trim(*text));
+  if (score) (void)write_existing("/proc/self/oom_score_adj", std::to_string(std::min(*score + 1, kMost)));
+}
+
+// In the child: executed anew, it has nothing of what `start` has read, and its command line says what it
+// serves.
+[[noreturn]] void serve_as(const Flags& flags, const std::string& group, const std::string& path,
+                           int listening) {
+  // containerd reads the bundle's fifo `log` into its own.
+  Fd log(::open("log", O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW));
+  const Fd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
+  const bool ready = ::setsid() >= 0 && ::dup2(null.get(), 0) == 0 && ::dup2(null.get(), 1) == 1 &&
+                     ::dup2(log.valid() ? log.get() : null.get(), 2) == 2 &&
+                     (listening == 3 ? ::fcntl(3, F_SETFD, 0) == 0 : ::dup2(listening, 3) == 3) &&
+                     container::close_all_but(0, {3}).ok();
+  std::vector<std::string> words{"containerd-shim-gabion-v2",
+                                 "-namespace",
+                                 flags.name_space,
+                                 "-id",
+                                 group,
+                                 "-address",
+                                 flags.address,
+                                 "-socket",
+                                 path};
+  if (flags.debug) words.emplace_back("-debug");
+  if (ready) (void)::execv("/proc/self/exe", c_strings(words).data());
+  ::_exit(1);
+}
+
+// What containerd 2.3 sends; it must name this very container, since other versions send an Any there, whose
+// first two fields look the same on the wire.
+std::optional<proto::BootstrapParams> bootstrap_params(const Flags& flags, std::string_view input) {
+  if (input.empty()) return std::nullopt;
+  Result<proto::BootstrapParams> params = proto::decode<proto::BootstrapParams>(input);
+  if (!params.ok() || params->instance_id != flags.id) return std::nullopt;
+  return std::move(params).value();
+}
+
+}  // namespace
+
+std::string group_of(const std::vector<std::pair<std::string, std::string>>& annotations) {
+  for (const std::string_view key : {"io.containerd.runc.v2.group", "io.kubernetes.cri.sandbox-id"}) {
+    for (const auto& [name, value] : annotations) {
+      if (name == key) return value;
+    }
+  }
+  return {};
+}
+
+Result<Node> node_of(const std::string& name_space) {
+  // A directory's name: containerd allows less (identifiers.Validate).
+  if (!container::check_id(name_space).ok()) {
+    return make_error(Code::kInvalid, concat({"-namespace: invalid namespace \"", name_space, "\""}));
+  }
+  TRY(make_directories(kStateDirectory, 0700));
+  return Node{.root = concat({kStateDirectory, "/", name_space}),
+              .policy_file = {},
+              .audit_file = audit::kDefaultLog};
+}
+
+Result<std::string> start(const Flags& flags, std::string_view input) {
+  TRY(container::check_id(flags.id));
+  TRY(node_of(flags.name_space));
+  const std::optional<proto::BootstrapParams> params = bootstrap_params(flags, input);
+  const std::string group = TRY(group_of_bundle(flags.id));
+  const std::string path = socket_path(flags, group);
+  const std::string address = concat({"unix://", path});
+  const Fd lock = TRY(lock_directory());
+  const Fd listening = TRY(listen_at(path));
+  if (listening.valid()) {
+    const pid_t pid = ::fork();
+    if (pid < 0) return sys_error("fork");
+    if (pid == 0) {
+      adjust_oom_score();
+      serve_as(flags, group, path, listening.get());
+    }
+  }
+  // containerd 1.6 and 1.7 find the shim again by it.
+  TRY(write_file_atomic("address", address, 0600));
+  if (!params) return address;
+  return proto::encode(proto::BootstrapResult{.version = 3, .address = address, .protocol = "ttrpc"});
+}
+
+Result<std::string> clear(const Flags& flags) {
+  TRY(container::check_id(flags.id));
+  const Node node = TRY(node_of(flags.name_space));
+  auto remove = [&flags](const container::Host& host) -> Result<std::string> {
+    TRY(container::remove(host, flags.id, true));
+    return std::string();
+  };
+  TRY(on_node(node, Need::kStop, 0, remove));
+  return proto::encode(proto::DeleteResponse{.pid = 0, .exit_status = 128 + SIGKILL, .exited_at = now()});
+}
+
+std::string info() {
+  return proto::encode(proto::RuntimeInfo{
+      .name = "io.containerd.gabion.v2",
+      .version = {.version = GABION_VERSION, .revision = {}},
+      .options = {},
+      .features = {.type_url = "types.containerd.io/opencontainers/runtime-spec/1/features/Features",
+                   .value = json::write(oci::features())},
+      .annotations = {}});
+}
+
+}  // namespace gabion::shim

@@ -1,0 +1,39 @@
+// Copies from one descriptor to another, without waiting and with no memory of its own while both keep pace.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "shim/containerd/loop.h"
+
+namespace gabion::shim {
+
+class Pump {
+ public:
+  // Both O_NONBLOCK; `to` may also be a regular file. `ended`: the source has, and all of it was written.
+  Pump(Loop& loop, Fd from, Fd to, std::function<void()> ended);
+  Pump(const Pump&) = delete;
+  Pump& operator=(const Pump&) = delete;
+  ~Pump();
+
+  Status start();
+  // Copies what can be read and written at once; for the end of a process.
+  void drain();
+
+ private:
+  void readable();
+  void writable();
+  bool copy_once();
+  bool flush();
+  void stop();
+
+  Loop& loop_;
+  Fd from_;
+  Fd to_;
+  std::function<void()> ended_;
+  std::string unwritten_;  // the destination is full: nothing is read meanwhile
+};
+
+}  // namespace gabion::shim

@@ -1,0 +1,143 @@
+#include "shim/containerd/rootfs.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+#include "base/fd.h"
+#include "base/path.h"
+#include "base/text.h"
+#include "kernel/mount.h"
+#include "kernel/mount_options.h"
+
+namespace gabion::shim {
+
+namespace {
+
+constexpr std::string_view kLower = "lowerdir=";
+
+// containerd's words for a pod with a user namespace. The layers get the container's own ids in any case.
+bool is_id_map(std::string_view option) {
+  return option.starts_with("uidmap=") || option.starts_with("gidmap=");
+}
+
+std::string join(const std::vector<std::string>& parts, char separator) {
+  std::string out;
+  for (const std::string& part : parts) {
+    if (!out.empty()) out += separator;
+    out += part;
+  }
+  return out;
+}
+
+// The deepest directory all of them are below.
+std::string common_directory(const std::vector<std::string_view>& paths) {
+  std::string_view common = paths.front();
+  for (const std::string_view path : paths) {
+    const size_t length = std::min(common.size(), path.size());
+    const auto end =
+        std::mismatch(common.begin(), common.begin() + static_cast<std::ptrdiff_t>(length), path.begin());
+    common = common.substr(0, static_cast<size_t>(end.first - common.begin()));
+  }
+  return std::string(common.substr(0, common.rfind('/') + 1));
+}
+
+unsigned long classic_flags(uint64_t attributes) {
+  unsigned long flags = 0;
+  for (const auto& [attribute, flag] : {std::pair<uint64_t, unsigned long>{MOUNT_ATTR_RDONLY, MS_RDONLY},
+                                        {MOUNT_ATTR_NOSUID, MS_NOSUID},
+                                        {MOUNT_ATTR_NODEV, MS_NODEV},
+                                        {MOUNT_ATTR_NOEXEC, MS_NOEXEC}}) {
+    if ((attributes & attribute) != 0) flags |= flag;
+  }
+  return flags;
+}
+
+Status mount_overlay(const proto::Mount& mount, const std::string& target) {
+  const kernel::MountOptions parsed = kernel::parse_mount_options(mount.options);
+  std::vector<std::string> data;
+  for (const kernel::FilesystemOption& option : parsed.data) {
+    if (!is_id_map(option.key + "="))
+      data.push_back(option.flag ? option.key : option.key + "=" + option.value);
+  }
+  const OverlayOptions options = TRY(overlay_options(data, static_cast<size_t>(::sysconf(_SC_PAGESIZE))));
+  const Fd here = TRY(open_path(".", O_PATH | O_DIRECTORY));
+  if (!options.directory.empty() && ::chdir(options.directory.c_str()) != 0) {
+    return sys_error(concat({"chdir ", options.directory}));
+  }
+  const int result = ::mount("overlay", target.c_str(), "overlay", classic_flags(parsed.attributes.set),
+                             options.text.c_str());
+  const int error = errno;
+  if (::fchdir(here.get()) != 0) return sys_error("fchdir");
+  if (result != 0) return sys_error("mount overlay", error);
+  return ok_status();
+}
+
+Status mount_bind(const proto::Mount& mount, const kernel::MountOptions& options, int target) {
+  const Fd source = TRY_AT(open_path(mount.source, O_PATH), mount.source);
+  const Fd copy = TRY(kernel::clone_tree(source.get(), options.recursive_bind));
+  if (!options.attributes.empty()) TRY(kernel::set_attributes(copy.get(), options.attributes));
+  return kernel::attach(copy.get(), target);
+}
+
+Status mount_one(const proto::Mount& mount, const std::string& root) {
+  const std::string place = mount.target.empty() ? root : join_path(root, mount.target);
+  if (mount.type == "overlay") return mount_overlay(mount, place);
+  const Fd target = TRY(open_path(place, O_PATH | O_DIRECTORY));
+  const kernel::MountOptions options = kernel::parse_mount_options(mount.options);
+  if (mount.type == "bind" || options.bind) return mount_bind(mount, options, target.get());
+  if (mount.type.starts_with("fuse.") || mount.type.starts_with("fuse3.")) {
+    return make_error(Code::kUnsupported,
+                      concat({"a root file system of type ", mount.type,
+                              " is mounted by a program of its own, which the shim does not run"}));
+  }
+  for (const kernel::FilesystemOption& option : options.data) {
+    if (option.key == "loop") {
+      return make_error(Code::kUnsupported, "a root file system in a file (option loop) is not supported");
+    }
+  }
+  const Fd made = TRY(kernel::new_filesystem(mount.type, mount.source, options.data, options.attributes.set));
+  return kernel::attach(made.get(), target.get());
+}
+
+}  // namespace
+
+Result<OverlayOptions> overlay_options(const std::vector<std::string>& options, size_t page) {
+  OverlayOptions made{.directory = {}, .text = join(options, ',')};
+  if (made.text.size() < page) return made;
+  std::vector<std::string> shorter = options;
+  for (std::string& option : shorter) {
+    if (!option.starts_with(kLower)) continue;
+    const std::string_view layers = std::string_view(option).substr(kLower.size());
+    made.directory = common_directory(split(layers, ':'));
+    if (made.directory.size() < 2) break;
+    std::vector<std::string> relative;
+    for (const std::string_view layer : split(layers, ':')) {
+      relative.emplace_back(layer.substr(made.directory.size()));
+    }
+    option = concat({kLower, join(relative, ':')});
+  }
+  made.text = join(shorter, ',');
+  if (made.text.size() < page) return made;
+  return make_error(Code::kUnsupported,
+                    concat({"mount overlay: the image has more layers than one page of options names (",
+                            std::to_string(made.text.size()), " bytes)"}));
+}
+
+Status mount_rootfs(const std::vector<proto::Mount>& mounts, const std::string& target) {
+  if (mounts.empty()) return ok_status();
+  if (::unshare(CLONE_NEWNS) != 0) return sys_error("rootfs: a mount namespace of its own");
+  if (::mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr) != 0)
+    return sys_error("rootfs: propagation");
+  if (::mkdir(target.c_str(), 0711) != 0 && errno != EEXIST) return sys_error(concat({"mkdir ", target}));
+  for (const proto::Mount& mount : mounts) TRY_AT(mount_one(mount, target), "rootfs");
+  return ok_status();
+}
+
+}  // namespace gabion::shim

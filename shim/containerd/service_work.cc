@@ -1,0 +1,128 @@
+#include "shim/containerd/service_work.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/json.h"
+#include "base/text.h"
+#include "kernel/cgroup_stats.h"
+#include "oci/check.h"
+#include "oci/reader.h"
+#include "shim/containerd/metrics.h"
+#include "shim/containerd/proto/message.h"
+#include "shim/containerd/proto/runtime.h"
+#include "shim/containerd/rootfs.h"
+
+namespace gabion::shim {
+
+namespace {
+
+// Options of another runtime's that change what runs: silence about them would be a lie.
+Status apply_runc_options(const proto::RuncOptions& options, CreateWork& work) {
+  if (options.systemd_cgroup) {
+    return make_error(Code::kUnsupported,
+                      "option SystemdCgroup: cgroups through systemd are not supported yet");
+  }
+  if (!options.binary_name.empty()) {
+    return make_error(Code::kUnsupported,
+                      concat({"option BinaryName (", options.binary_name,
+                              "): this shim is the runtime; use io.containerd.runc.v2 to run another"}));
+  }
+  if (!options.shim_cgroup.empty()) {
+    return make_error(Code::kUnsupported, "option ShimCgroup is not supported yet");
+  }
+  work.create.no_pivot = options.no_pivot_root;
+  work.create.no_new_keyring = options.no_new_keyring;
+  return ok_status();
+}
+
+Status apply_options(const proto::Any& any, CreateWork& work) {
+  if (any.value.empty()) return ok_status();
+  if (any.type_url.ends_with("containerd.runc.v1.Options")) {
+    return apply_runc_options(TRY(proto::decode<proto::RuncOptions>(any.value)), work);
+  }
+  if (any.type_url.ends_with("runtimeoptions.v1.Options")) {
+    const proto::RuntimeOptions options = TRY(proto::decode<proto::RuntimeOptions>(any.value));
+    if (!options.config_body.empty()) {
+      return make_error(Code::kUnsupported, "runtime options: a policy is a file of root's; use ConfigPath");
+    }
+    if (!options.config_path.empty()) work.node.policy_file = options.config_path;
+    return ok_status();
+  }
+  return make_error(Code::kInvalid, concat({"options of an unknown type: ", any.type_url}));
+}
+
+bool owns_pid_namespace(const oci::Spec& spec) {
+  return std::any_of(spec.linux_.namespaces.begin(), spec.linux_.namespaces.end(),
+                     [](const oci::Namespace& entry) {
+                       return entry.type == oci::NamespaceType::kPid && entry.path.empty();
+                     });
+}
+
+Result<json::Value> parse(const std::string& text, std::string_view what) {
+  if (text.empty()) return make_error(Code::kInvalid, concat({what, ": the request has none"}));
+  return json::parse(text, what);
+}
+
+}  // namespace
+
+Result<CreateWork> create_work(const Node& node, const proto::CreateTaskRequest& request) {
+  if (request.bundle.empty() || request.bundle[0] != '/') {
+    return make_error(Code::kInvalid, concat({"bundle ", request.bundle, " is not an absolute path"}));
+  }
+  CreateWork work{.node = node, .caller = 0, .rootfs = request.rootfs, .create = {}};
+  work.create.id = request.id;
+  work.create.bundle = request.bundle;
+  TRY(apply_options(request.options, work));
+  return work;
+}
+
+Result<std::string> run_create(const CreateWork& work) {
+  TRY(mount_rootfs(work.rootfs, work.create.bundle + "/rootfs"));
+  return on_node(work.node, Need::kHarden, work.caller,
+                 [&](const container::Host& host) -> Result<std::string> {
+                   const pid_t pid = TRY(container::create(host, work.create));
+                   const oci::Spec running = TRY(container::config(host, work.create.id));
+                   return proto::encode(CreateReport{.pid = static_cast<uint32_t>(pid),
+                                                     .own_pid_namespace = owns_pid_namespace(running)});
+                 });
+}
+
+Result<std::string> run_exec(const ExecWork& work) {
+  return on_node(work.node, Need::kHarden, work.caller,
+                 [&](const container::Host& host) -> Result<std::string> {
+                   container::ExecOptions options;
+                   options.id = work.id;
+                   const json::Value document = TRY(parse(work.spec, "process"));
+                   options.process = TRY(oci::read_process(document));
+                   options.process.terminal = work.terminal;
+                   options.console = work.console;
+                   options.detach = true;
+                   const container::Executed executed = TRY(container::exec(host, options));
+                   return proto::encode(proto::PidResponse{.pid = static_cast<uint32_t>(executed.pid)});
+                 });
+}
+
+Result<std::string> list_processes(const container::Host& host, const std::string& id) {
+  proto::PidsResponse response;
+  for (const pid_t pid : TRY(container::processes(host, id))) {
+    response.processes.push_back({.pid = static_cast<uint32_t>(pid), .info = {}});
+  }
+  return proto::encode(response);
+}
+
+Result<std::string> update_resources(const container::Host& host, const std::string& id,
+                                     const std::string& text) {
+  const json::Value document = TRY(parse(text, "resources"));
+  const oci::Resources resources = TRY(oci::read_resources(document));
+  TRY(container::update(host, id, resources));
+  return std::string();
+}
+
+Result<std::string> read_metrics(const container::Host& host, const std::string& id) {
+  const kernel::Cgroup cgroup = TRY(container::open_cgroup(host, id));
+  const kernel::CgroupStats stats = TRY(kernel::read_stats(cgroup.location()));
+  return proto::encode(proto::StatsResponse{.stats = metrics(stats, kernel::cgroup_mode())});
+}
+
+}  // namespace gabion::shim

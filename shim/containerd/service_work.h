@@ -1,0 +1,53 @@
+// What the service's workers do: everything here runs in a child of the shim's (worker.h), and its results
+// are encoded messages.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "container/container.h"
+#include "shim/containerd/node.h"
+#include "shim/containerd/proto/task.h"
+
+namespace gabion::shim {
+
+struct CreateWork {
+  Node node;
+  pid_t caller = 0;
+  std::vector<proto::Mount> rootfs;
+  container::CreateOptions create;
+};
+
+struct CreateReport {
+  uint32_t pid = 0;
+  bool own_pid_namespace = true;
+
+  template <typename Self, typename Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    visit(1, self.pid), visit(2, self.own_pid_namespace);
+  }
+};
+
+// What the request and its options say. Code::kUnsupported or kInvalid names the option.
+Result<CreateWork> create_work(const Node& node, const proto::CreateTaskRequest& request);
+Result<std::string> run_create(const CreateWork& work);
+
+struct ExecWork {
+  Node node;
+  pid_t caller = 0;
+  std::string id;
+  std::string spec;  // the OCI process, as JSON
+  bool terminal = false;
+  int console = -1;
+};
+Result<std::string> run_exec(const ExecWork& work);
+
+Result<std::string> list_processes(const container::Host& host, const std::string& id);
+Result<std::string> update_resources(const container::Host& host, const std::string& id,
+                                     const std::string& text);
+Result<std::string> read_metrics(const container::Host& host, const std::string& id);
+
+}  // namespace gabion::shim

@@ -1,0 +1,58 @@
+// What the shim remembers of a container and of its processes. No effects here but those of the parts it
+// holds.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "kernel/cgroup_oom.h"
+#include "shim/containerd/node.h"
+#include "shim/containerd/proto/common.h"
+#include "shim/containerd/stdio.h"
+
+namespace gabion::shim {
+
+// The order of a process's life. A worker is at it while it is kMaking or kStarting; an end that is seen
+// meanwhile is told afterwards.
+enum class Phase { kAdded, kMaking, kCreated, kStarting, kRunning, kStopped };
+
+struct Exit {
+  uint32_t status = 0;  // exit code; 128 + n for signal n
+  proto::Timestamp at;
+};
+
+struct Process {
+  std::string exec_id;  // "": the container's first
+  StdioPaths paths;
+  std::string spec;  // of an exec until it is started: the OCI process as JSON
+  std::unique_ptr<Stdio> stdio;
+  Phase phase = Phase::kAdded;
+  pid_t pid = 0;
+  std::optional<Exit> exit;  // waited for; told once the phase is kStopped
+  std::vector<std::function<void(const Exit&)>> waiting;
+};
+
+struct Container {
+  std::string id;
+  std::string bundle;
+  Node node;  // by what it was created, exec and update are judged as well
+  bool own_pid_namespace = true;
+  bool paused = false;
+  Process first;
+  std::map<std::string, std::unique_ptr<Process>> execs;
+  std::optional<kernel::OomNotifier> oom;
+
+  // Code::kNotFound with containerd's words.
+  Result<Process*> process(const std::string& exec_id);
+  [[nodiscard]] bool has_living_exec() const;
+};
+
+}  // namespace gabion::shim

@@ -1,0 +1,144 @@
+#include "shim/containerd/worker.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "base/file.h"
+#include "container/spawn.h"
+#include "shim/containerd/proto/message.h"
+#include "shim/containerd/ttrpc/frame.h"
+
+namespace gabion::shim {
+
+namespace {
+
+// A result, as it crosses the pipe.
+struct Report {
+  bool ok = false;
+  std::string payload;
+  Code code = Code::kInternal;
+  int32_t sys_errno = 0;
+  std::string context;
+
+  template <typename Self, typename Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    visit(1, self.ok), visit(2, self.payload), visit(3, self.code), visit(4, self.sys_errno),
+        visit(5, self.context);
+  }
+};
+
+Result<std::string> result_of(Report report) {
+  if (report.ok) return std::move(report.payload);
+  return Error{.code = report.code, .sys_errno = report.sys_errno, .context = std::move(report.context)};
+}
+
+Report report_of(Result<std::string> result) {
+  Report report;
+  report.ok = result.ok();
+  if (result.ok()) {
+    report.payload = std::move(result).value();
+  } else {
+    report.code = result.error().code;
+    report.sys_errno = result.error().sys_errno;
+    report.context = result.error().context;
+  }
+  return report;
+}
+
+// The standard streams first, from copies: one of them may have the number of another's place.
+Status take_inheritance(const Inheritance& inheritance, int report) {
+  std::array<Fd, 3> copies;
+  for (size_t i = 0; i < copies.size(); ++i) {
+    const int from = inheritance.stdio[i];
+    copies[i] = Fd(from >= 0 ? ::fcntl(from, F_DUPFD_CLOEXEC, 3) : ::open("/dev/null", O_RDWR | O_CLOEXEC));
+    if (!copies[i].valid()) return sys_error("standard streams");
+  }
+  for (size_t i = 0; i < copies.size(); ++i) {
+    if (::dup2(copies[i].get(), static_cast<int>(i)) < 0) return sys_error("dup2");
+  }
+  std::vector<int> keep = inheritance.keep;
+  keep.push_back(report);
+  return container::close_all_but(0, std::move(keep));
+}
+
+[[noreturn]] void run(const Inheritance& inheritance, const Workers::Work& work, int report) {
+  sigset_t none;
+  (void)::sigemptyset(&none);
+  (void)::sigprocmask(SIG_SETMASK, &none, nullptr);
+  const Status ready = take_inheritance(inheritance, report);
+  Result<std::string> result = ready.ok() ? work() : Result<std::string>(Error(ready.error()));
+  const Result<std::string> frame =
+      ttrpc::format_frame(0, ttrpc::FrameType::kData, proto::encode(report_of(std::move(result))));
+  if (frame.ok()) (void)write_all(report, *frame);
+  ::_exit(0);
+}
+
+}  // namespace
+
+Workers::~Workers() {
+  for (const auto& [pid, job] : jobs_) loop_.forget(job.report.get());
+}
+
+void Workers::start(const Inheritance& inheritance, const Work& work, Done done) {
+  if (jobs_.size() >= kMaxAtOnce) {
+    return done(make_error(Code::kSystem, "too many operations run at once; try again"));
+  }
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) return done(sys_error("pipe2"));
+  Fd reading(ends[0]);
+  const Fd writing(ends[1]);
+  if (::fcntl(reading.get(), F_SETFL, O_NONBLOCK) != 0) return done(sys_error("fcntl"));
+  const pid_t pid = ::fork();
+  if (pid < 0) return done(sys_error("fork"));
+  if (pid == 0) run(inheritance, work, writing.get());
+
+  const int fd = reading.get();
+  jobs_.emplace(pid, Job{std::move(reading), {}, std::move(done)});
+  const Status watched = loop_.watch(fd, EPOLLIN, [this, pid](uint32_t) { receive(pid); });
+  if (!watched.ok()) finish(pid, Error(watched.error()));
+}
+
+// The frame's end is the report's: the pipe itself may stay open in what the worker has left behind.
+void Workers::receive(pid_t pid) {
+  Job& job = jobs_.at(pid);
+  std::array<char, 4096> chunk{};
+  while (true) {
+    const ssize_t size = ::read(job.report.get(), chunk.data(), chunk.size());
+    if (size < 0 && errno == EINTR) continue;
+    if (size < 0) return;  // EAGAIN
+    if (size == 0) return finish(pid, make_error(Code::kSystem, "the operation ended without a result"));
+    job.received.append(chunk.data(), static_cast<size_t>(size));
+    size_t consumed = 0;
+    const auto frame = ttrpc::parse_frame(job.received, consumed);
+    if (frame.ok() && !frame->has_value()) continue;
+    if (!frame.ok()) return finish(pid, Error(frame.error()));
+    Result<Report> report = proto::decode<Report>((**frame).message);
+    return finish(pid, report.ok() ? result_of(std::move(report).value())
+                                   : Result<std::string>(std::move(report).error()));
+  }
+}
+
+void Workers::finish(pid_t pid, Result<std::string> result) {
+  const auto found = jobs_.find(pid);
+  loop_.forget(found->second.report.get());
+  const Done done = std::move(found->second.done);
+  jobs_.erase(found);
+  reported_.insert(pid);
+  done(std::move(result));
+}
+
+bool Workers::ended(pid_t pid) {
+  if (jobs_.contains(pid)) {
+    receive(pid);  // it may have said everything
+    if (jobs_.contains(pid)) finish(pid, make_error(Code::kSystem, "the operation was killed"));
+  }
+  return reported_.erase(pid) != 0;
+}
+
+}  // namespace gabion::shim

@@ -1,0 +1,63 @@
+// Every operation on a container runs in a child of the shim's, made by fork(2) for it alone. So the shim
+// never waits, whatever a hook, a disk or a frozen container does to one of them; what an operation changes
+// of its process (mount namespaces, descriptors, memory) ends with it; and the shim itself stays as small as
+// it was. The container's processes are the worker's children, and become the shim's when it ends
+// (PR_SET_CHILD_SUBREAPER).
+#pragma once
+
+#include <sys/types.h>
+
+#include <array>
+#include <functional>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "shim/containerd/loop.h"
+
+namespace gabion::shim {
+
+// What the worker inherits. -1: /dev/null; `keep` are borrowed, like all of them, and keep their numbers.
+struct Inheritance {
+  std::array<int, 3> stdio{-1, -1, -1};
+  std::vector<int> keep;
+};
+
+class Workers {
+ public:
+  using Work = std::function<Result<std::string>()>;
+  using Done = std::function<void(Result<std::string>)>;
+
+  explicit Workers(Loop& loop) : loop_(loop) {}
+  Workers(const Workers&) = delete;
+  Workers& operator=(const Workers&) = delete;
+  ~Workers();
+
+  // `work` runs in the child, `done` later in the loop, with what it returned; it is also called when there
+  // can be no child, or when that one is killed.
+  void start(const Inheritance& inheritance, const Work& work, Done done);
+
+  // The reaper's word that a child has ended. False: it was none of these.
+  bool ended(pid_t pid);
+  [[nodiscard]] bool busy() const { return !jobs_.empty(); }
+
+  static constexpr size_t kMaxAtOnce = 64;
+
+ private:
+  struct Job {
+    Fd report;
+    std::string received;
+    Done done;
+  };
+  void receive(pid_t pid);
+  void finish(pid_t pid, Result<std::string> result);
+
+  Loop& loop_;
+  std::unordered_map<pid_t, Job> jobs_;
+  std::unordered_set<pid_t> reported_;  // and not yet ended
+};
+
+}  // namespace gabion::shim

@@ -206,6 +206,8 @@ class Node:
         with open("/etc/containerd/config.toml", "w", encoding="utf-8") as file:
             # oom_score: lowering it needs CAP_SYS_RESOURCE, which a CI machine may not have.
             file.write('version = 2\noom_score = 0\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n')
+        # Where it finds containerd-shim-gabion-v2.
+        os.environ["PATH"] = os.path.dirname(RUNTIME) + ":" + os.environ["PATH"].removeprefix(os.path.dirname(RUNTIME) + ":")
         self._spawn("containerd", ["containerd"], lambda: ctr("version", check=False).code == 0, "containerd")
 
     def start_docker(self):

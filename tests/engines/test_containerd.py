@@ -12,6 +12,8 @@ IMAGE = "docker.io/library/busybox:test"
 
 
 class ContainerdCase(unittest.TestCase):
+    HOW = ("--runc-binary", RUNTIME)
+
     @classmethod
     def setUpClass(cls):
         cls.node = enter_node()
@@ -33,7 +35,7 @@ class ContainerdCase(unittest.TestCase):
             ctr("container", "rm", name, check=False)
 
     def run_container(self, *arguments, options=(), **keywords):
-        return ctr("run", "--runc-binary", RUNTIME, *options, IMAGE, self.id, *arguments, **keywords)
+        return ctr("run", *self.HOW, *options, IMAGE, self.id, *arguments, **keywords)
 
     def detached(self, *arguments, options=()):
         self.run_container(*arguments, options=("-d", *options))
@@ -67,7 +69,7 @@ class ContainerdCase(unittest.TestCase):
         self.assertEqual(result.out.split(), ["/var", "grey", "bound", "1000"])
 
     def test_terminal(self):
-        terminal = Terminal("ctr", "--namespace", GROUP, "run", "--rm", "-t", "--runc-binary", RUNTIME, IMAGE, self.id, "sh")
+        terminal = Terminal("ctr", "--namespace", GROUP, "run", "--rm", "-t", *self.HOW, IMAGE, self.id, "sh")
         self.addCleanup(terminal.close)
         terminal.expect("# ")
         terminal.send("tty\n")
@@ -156,5 +158,5 @@ class ContainerdCase(unittest.TestCase):
         image = "docker.io/library/python:test"
         ctr("image", "import", archive, timeout=300)
         self.addCleanup(ctr, "image", "rm", image)
-        result = ctr("run", "--rm", "--runc-binary", RUNTIME, image, self.id, "python3", "-c", "print(6*7)", timeout=300)
+        result = ctr("run", "--rm", *self.HOW, image, self.id, "python3", "-c", "print(6*7)", timeout=300)
         self.assertEqual(result.out, "42")

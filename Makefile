@@ -26,7 +26,7 @@ help:
 build:
 	@tests/deps.sh build
 	@$(CMAKE) -B $(BUILD) -DGABION_TESTS=OFF -DGABION_SANITIZE=OFF $(CCACHE) > /dev/null
-	@cmake --build $(BUILD) -j $(JOBS) --target gabion
+	@cmake --build $(BUILD) -j $(JOBS) --target gabion containerd-shim-gabion-v2
 
 run: build
 	@tests/deps.sh run
@@ -56,7 +56,7 @@ bench:
 	@tests/bench/run.py $(BUILD)/gabion
 
 install: build
-	@integration/install.sh $(BUILD)/gabion "$(DESTDIR)" "$(PREFIX)"
+	@integration/install.sh $(BUILD) "$(DESTDIR)" "$(PREFIX)"
 
 clean:
 	rm -rf $(BUILD) $(BUILD)-sanitize

@@ -1,14 +1,16 @@
 #!/bin/sh
-# make install: the binary, the documentation, what a node's engines need, and the policy tiers for
+# make install: the programs, the documentation, what a node's engines need, and the policy tiers for
 # reading. /etc/gabion is the administrator's: it is made, and never written to.
-#   install.sh GABION DESTDIR PREFIX
+#   install.sh BUILD DESTDIR PREFIX
 set -eu
-[ $# = 3 ] || { echo "usage: integration/install.sh GABION DESTDIR PREFIX" >&2; exit 2; }
-gabion=$1 destdir=$2 prefix=$3
+[ $# = 3 ] || { echo "usage: integration/install.sh BUILD DESTDIR PREFIX" >&2; exit 2; }
+build=$1 destdir=$2 prefix=$3
 source=$(dirname "$0")/..
 share=$destdir$prefix/share
 
-install -D -m 755 "$gabion" "$destdir$prefix/bin/gabion"
+for program in gabion containerd-shim-gabion-v2; do
+  install -D -m 755 "$build/$program" "$destdir$prefix/bin/$program"
+done
 
 install -d "$share/doc/gabion" "$share/gabion"
 for page in README.md CHANGELOG.md LICENSE; do

@@ -41,7 +41,7 @@ Result<std::string> group_of_bundle(const std::string& id) {
   const std::string text = TRY(read_file("config.json", kConfigLimit));
   const oci::Spec spec = TRY(oci::parse_spec(text, "config.json"));
   std::string group = group_of(spec.annotations);
-  return group.empty() ? id : std::move(group);
+  return group.empty() ? id : group;
 }
 
 // One for each pod, as containerd's own shim has it, and not that one's: a hash, because sun_path is short.

@@ -4,7 +4,7 @@
 #include <memory>
 #include <string>
 
-#include "shim/containerd/loop.h"
+#include "shim/containerd/loop/loop.h"
 #include "shim/containerd/proto/events.h"
 #include "shim/containerd/proto/message.h"
 #include "shim/containerd/ttrpc/client.h"

@@ -17,7 +17,7 @@
 #include "shim/containerd/bootstrap.h"
 #include "shim/containerd/events.h"
 #include "shim/containerd/flags.h"
-#include "shim/containerd/loop.h"
+#include "shim/containerd/loop/loop.h"
 #include "shim/containerd/service.h"
 #include "shim/containerd/ttrpc/server.h"
 
@@ -71,14 +71,12 @@ Status serve(const Flags& flags) {
   const std::unique_ptr<Loop> loop = TRY(Loop::open());
   Events events(*loop, event_address(), flags.name_space);
   Service service(*loop, TRY(node_of(flags.name_space)), events);
-  ttrpc::Server server(
-      *loop, Fd(kListening),
-      [&service](const ttrpc::Request& request, const ttrpc::Peer& peer, ttrpc::Respond respond) {
-        service.handle(request, peer, std::move(respond));
-      });
+  ttrpc::Server server(*loop, Fd(kListening),
+                       [&service](const ttrpc::Request& request, const ttrpc::Peer& peer,
+                                  const ttrpc::Respond& respond) { service.handle(request, peer, respond); });
   TRY(server.start());
   TRY(loop->watch(signals.get(), EPOLLIN, [&](uint32_t) { reap(signals.get(), service); }));
-  const Status ended = loop->run([&service] { return service.finished(); });
+  Status ended = loop->run([&service] { return service.finished(); });
   (void)::unlink(flags.socket.c_str());
   return ended;
 }

@@ -6,7 +6,7 @@
 
 #include "base/fd.h"
 #include "base/result.h"
-#include "shim/containerd/loop.h"
+#include "shim/containerd/loop/loop.h"
 
 namespace gabion::shim {
 

@@ -2,6 +2,10 @@
 //
 // A request is looked at here, its work is done by a worker (worker.h), and it is answered when that reports.
 // Whatever can be answered from memory is: State and Wait cost no process.
+//
+//     service.cc        which request is which, and those that are answered by asking
+//     service_life.cc   create, start, exec, delete
+//     service_ends.cc   what ends by itself: processes, and memory
 #pragma once
 
 #include <sys/types.h>
@@ -13,9 +17,11 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "base/result.h"
 #include "shim/containerd/events.h"
-#include "shim/containerd/loop.h"
+#include "shim/containerd/loop/loop.h"
 #include "shim/containerd/node.h"
+#include "shim/containerd/proto/runtime.h"
 #include "shim/containerd/proto/task.h"
 #include "shim/containerd/task.h"
 #include "shim/containerd/ttrpc/server.h"
@@ -29,7 +35,7 @@ class Service {
       : loop_(loop), node_(std::move(node)), events_(events), workers_(loop) {}
 
   // A ttrpc::Handler.
-  void handle(const ttrpc::Request& request, const ttrpc::Peer& peer, ttrpc::Respond respond);
+  void handle(const ttrpc::Request& request, const ttrpc::Peer& peer, const ttrpc::Respond& respond);
 
   // The reaper's word: a child has ended, with waitpid(2)'s status.
   void ended(pid_t pid, int wait_status);
@@ -39,39 +45,57 @@ class Service {
 
  private:
   using Respond = ttrpc::Respond;
-  using Method = void (Service::*)(const std::string& payload, pid_t caller, Respond respond);
-  static Method find(std::string_view name);
+  using Operation = std::function<Result<std::string>(const container::Host&)>;
+  struct Target {
+    Container& owner;
+    Process& process;
+  };
 
-  void state(const std::string& payload, pid_t caller, Respond respond);
-  void create(const std::string& payload, pid_t caller, Respond respond);
-  void start(const std::string& payload, pid_t caller, Respond respond);
-  void remove(const std::string& payload, pid_t caller, Respond respond);
-  void pids(const std::string& payload, pid_t caller, Respond respond);
-  void pause(const std::string& payload, pid_t caller, Respond respond);
-  void resume(const std::string& payload, pid_t caller, Respond respond);
-  void checkpoint(const std::string& payload, pid_t caller, Respond respond);
-  void kill(const std::string& payload, pid_t caller, Respond respond);
-  void exec(const std::string& payload, pid_t caller, Respond respond);
-  void resize_pty(const std::string& payload, pid_t caller, Respond respond);
-  void close_io(const std::string& payload, pid_t caller, Respond respond);
-  void update(const std::string& payload, pid_t caller, Respond respond);
-  void wait(const std::string& payload, pid_t caller, Respond respond);
-  void stats(const std::string& payload, pid_t caller, Respond respond);
-  void connect(const std::string& payload, pid_t caller, Respond respond);
-  void shutdown(const std::string& payload, pid_t caller, Respond respond);
+  // Each answers by `respond`, now or later, or returns why it will not.
+  Status state(const proto::ProcessRequest& request, pid_t caller, const Respond& respond);
+  Status create(const proto::CreateTaskRequest& request, pid_t caller, const Respond& respond);
+  Status start(const proto::ProcessRequest& request, pid_t caller, const Respond& respond);
+  Status remove(const proto::ProcessRequest& request, pid_t caller, const Respond& respond);
+  Status pids(const proto::ProcessRequest& request, pid_t caller, const Respond& respond);
+  Status pause(const proto::ProcessRequest& request, pid_t caller, const Respond& respond);
+  Status resume(const proto::ProcessRequest& request, pid_t caller, const Respond& respond);
+  Status checkpoint(const proto::ProcessRequest& request, pid_t caller, const Respond& respond);
+  Status kill(const proto::KillRequest& request, pid_t caller, const Respond& respond);
+  Status exec(const proto::ExecProcessRequest& request, pid_t caller, const Respond& respond);
+  Status resize_pty(const proto::ResizePtyRequest& request, pid_t caller, const Respond& respond);
+  Status close_io(const proto::CloseIORequest& request, pid_t caller, const Respond& respond);
+  Status update(const proto::UpdateTaskRequest& request, pid_t caller, const Respond& respond);
+  Status wait(const proto::ProcessRequest& request, pid_t caller, const Respond& respond);
+  Status stats(const proto::ProcessRequest& request, pid_t caller, const Respond& respond);
+  Status connect(const proto::ProcessRequest& request, pid_t caller, const Respond& respond);
+  Status shutdown(const proto::ShutdownRequest& request, pid_t caller, const Respond& respond);
 
+  template <auto kMethod, typename Message>
+  static Status call(Service& service, const std::string& payload, pid_t caller, const Respond& respond);
+  using Call = Status (*)(Service&, const std::string&, pid_t, const Respond&);
+  static Call find_call(std::string_view method);
+
+  // Code::kNotFound with containerd's words.
   Result<Container*> container(const std::string& id);
-  void start_first(Container& container, pid_t caller, Respond respond);
-  void start_exec(Container& container, Process& process, pid_t caller, Respond respond);
-  void remove_first(Container& container, pid_t caller, Respond respond);
+  Result<Target> target(const std::string& id, const std::string& exec_id);
+  // Runs in a worker, under the policy and log of the container.
+  void ask(const Container& owner, Need need, pid_t caller, const Operation& operation, Workers::Done done);
+
+  Status start_first(Container& owner, pid_t caller, const Respond& respond);
+  Status start_exec(Container& owner, Process& process, pid_t caller, const Respond& respond);
+  Status remove_first(Container& owner, pid_t caller, const Respond& respond);
+  void created(const std::string& id, proto::TaskCreate event, Result<std::string> result,
+               const Respond& respond);
+  void executed(const std::string& id, const std::string& exec_id, Result<std::string> result,
+                const Respond& respond);
+  void removed(const std::string& id, const Result<std::string>& result, const Respond& respond);
   void adopt(Process& process, pid_t pid);
-  void settle(Container& container, Process& process);
-  void tell_exit(Container& container, Process& process);
-  void watch_memory(Container& container);
+  void settle(Container& owner, Process& process);
+  void end_others(const Container& owner);
+  void tell_exit(const Container& owner, Process& process);
+  void watch_memory(Container& owner);
+  void read_memory_event(const std::string& id);
   void forget(const std::string& id);
-  // Runs in a worker, with the result as the answer.
-  void ask(const Container& owner, Need need, pid_t caller,
-           const std::function<Result<std::string>(const container::Host&)>& operation, Workers::Done done);
 
   Loop& loop_;
   Node node_;

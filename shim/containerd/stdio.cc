@@ -14,6 +14,7 @@
 
 #include "base/path.h"
 #include "base/text.h"
+#include "kernel/socket.h"
 #include "kernel/terminal.h"
 
 namespace gabion::shim {

@@ -16,7 +16,7 @@
 
 #include "base/fd.h"
 #include "base/result.h"
-#include "shim/containerd/loop.h"
+#include "shim/containerd/loop/loop.h"
 #include "shim/containerd/pump.h"
 
 namespace gabion::shim {
@@ -52,7 +52,7 @@ class Stdio {
  private:
   explicit Stdio(Loop& loop) : loop_(loop) {}
   Status open_input(const StdioPaths& paths);
-  Status open_output(const std::string& address, size_t stream, bool terminal);
+  Status open_output(const std::string& text, size_t stream, bool terminal);
   Status expect_console();
   void take_console();
   Status pump(Fd from, Fd to);

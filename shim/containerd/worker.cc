@@ -86,22 +86,32 @@ Workers::~Workers() {
 }
 
 void Workers::start(const Inheritance& inheritance, const Work& work, Done done) {
+  const Result<pid_t> started = fork_worker(inheritance, work);
+  if (started.ok()) {
+    jobs_.at(*started).done = std::move(done);
+    return;
+  }
+  // Not at once: whoever asks has more to do before it is told.
+  loop_.after(0, [done = std::move(done), error = started.error()] { done(error); });
+}
+
+Result<pid_t> Workers::fork_worker(const Inheritance& inheritance, const Work& work) {
   if (jobs_.size() >= kMaxAtOnce) {
-    return done(make_error(Code::kSystem, "too many operations run at once; try again"));
+    return make_error(Code::kSystem, "too many operations run at once; try again");
   }
   int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) return done(sys_error("pipe2"));
+  if (::pipe2(ends, O_CLOEXEC) != 0) return sys_error("pipe2");
   Fd reading(ends[0]);
   const Fd writing(ends[1]);
-  if (::fcntl(reading.get(), F_SETFL, O_NONBLOCK) != 0) return done(sys_error("fcntl"));
+  if (::fcntl(reading.get(), F_SETFL, O_NONBLOCK) != 0) return sys_error("fcntl");
   const pid_t pid = ::fork();
-  if (pid < 0) return done(sys_error("fork"));
+  if (pid < 0) return sys_error("fork");
   if (pid == 0) run(inheritance, work, writing.get());
-
   const int fd = reading.get();
-  jobs_.emplace(pid, Job{std::move(reading), {}, std::move(done)});
-  const Status watched = loop_.watch(fd, EPOLLIN, [this, pid](uint32_t) { receive(pid); });
-  if (!watched.ok()) finish(pid, Error(watched.error()));
+  jobs_.emplace(pid, Job{std::move(reading), {}, {}});
+  // Should it fail, the end of the worker is what is heard.
+  (void)loop_.watch(fd, EPOLLIN, [this, pid](uint32_t) { receive(pid); });
+  return pid;
 }
 
 // The frame's end is the report's: the pipe itself may stay open in what the worker has left behind.

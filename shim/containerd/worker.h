@@ -16,7 +16,7 @@
 
 #include "base/fd.h"
 #include "base/result.h"
-#include "shim/containerd/loop.h"
+#include "shim/containerd/loop/loop.h"
 
 namespace gabion::shim {
 
@@ -52,6 +52,7 @@ class Workers {
     std::string received;
     Done done;
   };
+  Result<pid_t> fork_worker(const Inheritance& inheritance, const Work& work);
   void receive(pid_t pid);
   void finish(pid_t pid, Result<std::string> result);
 

@@ -33,10 +33,11 @@ class IntegrationFiles(unittest.TestCase):
     @unittest.skipUnless(IS_GABION, "installs the gabion under test")
     def test_install_into_a_directory(self):
         with tempfile.TemporaryDirectory() as destination:
-            subprocess.run([self.path("install.sh"), RUNTIME, destination, "/opt/g"], check=True,
+            subprocess.run([self.path("install.sh"), os.path.dirname(RUNTIME), destination, "/opt/g"], check=True,
                            stdout=subprocess.DEVNULL)
             binary = os.path.join(destination, "opt/g/bin/gabion")
             self.assertIn("runc version", run(binary, "--version").out)
+            self.assertIn("Version:", run(os.path.dirname(binary) + "/containerd-shim-gabion-v2", "-v").out)
             with open(os.path.join(destination, "opt/g/share/gabion/docker/daemon.json"), encoding="utf-8") as file:
                 self.assertEqual(json.load(file)["runtimes"]["gabion"]["path"], "/opt/g/bin/gabion")
             self.assertEqual(os.listdir(os.path.join(destination, "etc/gabion")), [])

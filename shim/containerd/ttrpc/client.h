@@ -8,7 +8,7 @@
 #include <string>
 
 #include "base/result.h"
-#include "shim/containerd/loop.h"
+#include "shim/containerd/loop/loop.h"
 #include "shim/containerd/ttrpc/frame.h"
 #include "shim/containerd/ttrpc/stream.h"
 

@@ -12,7 +12,7 @@
 
 #include "base/fd.h"
 #include "base/result.h"
-#include "shim/containerd/loop.h"
+#include "shim/containerd/loop/loop.h"
 #include "shim/containerd/ttrpc/frame.h"
 #include "shim/containerd/ttrpc/stream.h"
 
@@ -29,7 +29,7 @@ using Answer = Result<std::string>;
 
 // Answers one request, once. A client that has gone meanwhile is told nothing.
 using Respond = std::function<void(Answer)>;
-using Handler = std::function<void(const Request& request, const Peer& peer, Respond respond)>;
+using Handler = std::function<void(const Request& request, const Peer& peer, const Respond& respond)>;
 
 class Server {
  public:

@@ -7,7 +7,7 @@
 
 #include "base/fd.h"
 #include "base/result.h"
-#include "shim/containerd/loop.h"
+#include "shim/containerd/loop/loop.h"
 #include "shim/containerd/ttrpc/frame.h"
 
 namespace gabion::ttrpc {

@@ -1,4 +1,4 @@
-#include "shim/containerd/loop.h"
+#include "shim/containerd/loop/loop.h"
 
 #include <sys/epoll.h>
 

@@ -1,0 +1,112 @@
+// What ends by itself, and what containerd is told of it.
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/wait.h>
+
+#include <utility>
+
+#include "kernel/cgroup_oom.h"
+#include "shim/containerd/service.h"
+
+namespace gabion::shim {
+
+namespace {
+
+// Ends of processes nobody has claimed yet: of workers' helpers as well, which nobody ever will.
+constexpr size_t kMaxEarly = 256;
+
+Exit exit_of(int wait_status) {
+  const int code = WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
+  return {.status = static_cast<uint32_t>(code), .at = now()};
+}
+
+// The one of this number that has not been waited for.
+Process* find_living(Container& owner, pid_t pid) {
+  if (owner.first.pid == pid && !owner.first.exit) return &owner.first;
+  for (const auto& [exec_id, process] : owner.execs) {
+    if (process->pid == pid && !process->exit) return process.get();
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+void Service::ended(pid_t pid, int wait_status) {
+  if (workers_.ended(pid)) return;
+  for (const auto& [id, owner] : containers_) {
+    Process* process = find_living(*owner, pid);
+    if (process == nullptr) continue;
+    process->exit = exit_of(wait_status);
+    return settle(*owner, *process);
+  }
+  if (early_.size() >= kMaxEarly) early_.erase(early_.begin());
+  early_.insert_or_assign(pid, exit_of(wait_status));
+}
+
+void Service::adopt(Process& process, pid_t pid) {
+  process.pid = pid;
+  const auto early = early_.find(pid);
+  if (early == early_.end()) return;
+  process.exit = early->second;
+  early_.erase(early);
+}
+
+// Tells the end of a process that has begun and ended, once. The container's first comes last: in a pid
+// namespace of its own the kernel sees to that, in another one the others are ended here.
+void Service::settle(Container& owner, Process& process) {
+  const bool begun = process.phase == Phase::kRunning || process.phase == Phase::kCreated;
+  if (!process.exit || !begun) return;
+  if (&process == &owner.first && owner.has_living_exec()) {
+    if (!owner.own_pid_namespace) end_others(owner);
+    return;  // their ends lead here again
+  }
+  tell_exit(owner, process);
+  if (&process != &owner.first) settle(owner, owner.first);
+}
+
+void Service::end_others(const Container& owner) {
+  auto operation = [id = owner.id](const auto& host) -> Result<std::string> {
+    TRY(container::kill(host, id, SIGKILL, true));
+    return std::string();
+  };
+  ask(owner, Need::kStop, 0, operation, [](const Result<std::string>&) {});
+}
+
+void Service::tell_exit(const Container& owner, Process& process) {
+  process.phase = Phase::kStopped;
+  if (process.stdio != nullptr) process.stdio->drain();
+  events_.publish(proto::TaskExit{.container_id = owner.id,
+                                  .id = process.exec_id.empty() ? owner.id : process.exec_id,
+                                  .pid = static_cast<uint32_t>(process.pid),
+                                  .exit_status = process.exit->status,
+                                  .exited_at = process.exit->at});
+  for (const auto& waiting : std::exchange(process.waiting, {})) waiting(*process.exit);
+}
+
+void Service::watch_memory(Container& owner) {
+  container::Host host;
+  host.root = owner.node.root;
+  const Result<kernel::Cgroup> cgroup = container::open_cgroup(host, owner.id);
+  if (!cgroup.ok()) return;
+  Result<kernel::OomNotifier> notifier = kernel::OomNotifier::open(cgroup->location());
+  if (!notifier.ok()) return;  // no memory controller
+  owner.oom = std::move(notifier).value();
+  const Status watched =
+      loop_.watch(owner.oom->fd(), EPOLLIN, [this, id = owner.id](uint32_t) { read_memory_event(id); });
+  if (!watched.ok()) owner.oom.reset();
+}
+
+void Service::read_memory_event(const std::string& id) {
+  const Result<Container*> found = container(id);
+  if (!found.ok() || !(*found)->oom) return;
+  Container& owner = **found;
+  const Result<kernel::OomNotifier::Event> event = owner.oom->read_event();
+  if (event.ok() && *event == kernel::OomNotifier::Event::kOom) {
+    events_.publish(proto::TaskOom{.container_id = id});
+  } else if (!event.ok() || *event == kernel::OomNotifier::Event::kGone) {
+    loop_.forget(owner.oom->fd());
+    owner.oom.reset();
+  }
+}
+
+}  // namespace gabion::shim

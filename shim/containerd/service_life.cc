@@ -1,0 +1,256 @@
+// create, start, exec and delete: the task service's changes of what there is.
+#include <signal.h>
+
+#include <utility>
+
+#include "base/text.h"
+#include "container/store.h"
+#include "shim/containerd/proto/message.h"
+#include "shim/containerd/service.h"
+#include "shim/containerd/service_work.h"
+
+namespace gabion::shim {
+
+namespace {
+
+constexpr size_t kMaxExecs = 4096;
+
+Error still_running() {
+  return make_error(Code::kWrongState, "cannot delete a running process: failed precondition");
+}
+
+template <typename Request>
+StdioPaths paths_of(const Request& request) {
+  return {.input = request.stdin_path,
+          .output = request.stdout_path,
+          .error = request.stderr_path,
+          .terminal = request.terminal};
+}
+
+Inheritance inheritance_of(const Stdio& stdio) {
+  return {.stdio = stdio.ends_of_process(), .keep = {stdio.console()}};
+}
+
+proto::TaskCreate create_event(const proto::CreateTaskRequest& request) {
+  return {.container_id = request.id,
+          .bundle = request.bundle,
+          .rootfs = request.rootfs,
+          .io = {.stdin_path = request.stdin_path,
+                 .stdout_path = request.stdout_path,
+                 .stderr_path = request.stderr_path,
+                 .terminal = request.terminal},
+          .checkpoint = {},
+          .pid = 0};
+}
+
+}  // namespace
+
+Status Service::create(const proto::CreateTaskRequest& request, pid_t caller, const Respond& respond) {
+  TRY(container::check_id(request.id));
+  if (shutting_down_) return make_error(Code::kWrongState, "the shim is shutting down");
+  if (containers_.contains(request.id)) {
+    return make_error(Code::kExists, concat({"container ", request.id, ": already exists"}));
+  }
+  if (!request.checkpoint.empty()) {
+    return make_error(Code::kUnsupported, "restoring a checkpoint is not supported yet");
+  }
+  CreateWork work = TRY(create_work(node_, request));
+  auto made = std::make_unique<Container>();
+  made->id = request.id;
+  made->bundle = request.bundle;
+  made->node = work.node;
+  Process& first = made->first;
+  first.paths = paths_of(request);
+  first.stdio = TRY(Stdio::open(loop_, first.paths));
+  first.phase = Phase::kMaking;
+  work.caller = caller;
+  work.create.console = first.stdio->console();
+  containers_.emplace(request.id, std::move(made));
+
+  workers_.start(
+      inheritance_of(*first.stdio), [&work] { return run_create(work); },
+      [this, id = request.id, event = create_event(request), respond](Result<std::string> result) {
+        created(id, event, std::move(result), respond);
+      });
+  first.stdio->given_away();
+  return ok_status();
+}
+
+void Service::created(const std::string& id, proto::TaskCreate event, Result<std::string> result,
+                      const Respond& respond) {
+  const Result<Container*> found = container(id);
+  if (!found.ok()) return respond(Error(found.error()));
+  Result<CreateReport> report =
+      result.ok() ? proto::decode<CreateReport>(*result) : Result<CreateReport>(std::move(result).error());
+  if (!report.ok()) {
+    forget(id);
+    return respond(std::move(report).error());
+  }
+  Container& owner = **found;
+  owner.own_pid_namespace = report->own_pid_namespace;
+  owner.first.phase = Phase::kCreated;
+  adopt(owner.first, static_cast<pid_t>(report->pid));
+  event.pid = report->pid;
+  events_.publish(event);
+  watch_memory(owner);
+  respond(proto::encode(proto::PidResponse{.pid = report->pid}));
+  settle(owner, owner.first);
+}
+
+Status Service::start(const proto::ProcessRequest& request, pid_t caller, const Respond& respond) {
+  const auto [owner, process] = TRY(target(request.id, request.exec_id));
+  return request.exec_id.empty() ? start_first(owner, caller, respond)
+                                 : start_exec(owner, process, caller, respond);
+}
+
+Status Service::start_first(Container& owner, pid_t caller, const Respond& respond) {
+  if (owner.first.phase == Phase::kStopped) {
+    return make_error(Code::kWrongState, "cannot start a container that has stopped");
+  }
+  if (owner.first.phase != Phase::kCreated) {
+    return make_error(Code::kWrongState, "cannot start an already running container");
+  }
+  owner.first.phase = Phase::kStarting;
+  auto operation = [id = owner.id](const auto& host) -> Result<std::string> {
+    TRY(container::start(host, id));
+    return std::string();
+  };
+  ask(owner, Need::kChange, caller, operation, [this, id = owner.id, respond](Result<std::string> result) {
+    const Result<Container*> found = container(id);
+    if (!found.ok()) return respond(Error(found.error()));
+    Container& started = **found;
+    const auto pid = static_cast<uint32_t>(started.first.pid);
+    started.first.phase = Phase::kRunning;  // or dead: its end says so
+    if (!result.ok()) {
+      respond(std::move(result).error());
+    } else {
+      events_.publish(proto::TaskStart{.container_id = id, .pid = pid});
+      respond(proto::encode(proto::PidResponse{.pid = pid}));
+    }
+    settle(started, started.first);
+  });
+  return ok_status();
+}
+
+Status Service::exec(const proto::ExecProcessRequest& request, pid_t /*caller*/, const Respond& respond) {
+  Container& owner = *TRY(container(request.id));
+  TRY(container::check_id(request.exec_id));
+  if (owner.execs.contains(request.exec_id)) {
+    return make_error(Code::kExists, concat({"id ", request.exec_id, ": already exists"}));
+  }
+  if (owner.execs.size() >= kMaxExecs) {
+    return make_error(Code::kWrongState, "the container has too many processes that were never deleted");
+  }
+  if (owner.first.phase != Phase::kRunning) {
+    return make_error(Code::kWrongState, "cannot exec in a stopped state: the container does not run");
+  }
+  auto added = std::make_unique<Process>();
+  added->exec_id = request.exec_id;
+  added->paths = paths_of(request);
+  added->spec = request.spec.value;
+  owner.execs.emplace(request.exec_id, std::move(added));
+  events_.publish(proto::TaskExecAdded{.container_id = owner.id, .exec_id = request.exec_id});
+  respond(std::string());
+  return ok_status();
+}
+
+Status Service::start_exec(Container& owner, Process& process, pid_t caller, const Respond& respond) {
+  if (process.phase != Phase::kAdded) {
+    return make_error(Code::kWrongState, concat({"process ", process.exec_id, " was started already"}));
+  }
+  process.stdio = TRY(Stdio::open(loop_, process.paths));
+  process.phase = Phase::kStarting;
+  const ExecWork work{.node = owner.node,
+                      .caller = caller,
+                      .id = owner.id,
+                      .spec = process.spec,
+                      .terminal = process.paths.terminal,
+                      .console = process.stdio->console()};
+  workers_.start(
+      inheritance_of(*process.stdio), [&work] { return run_exec(work); },
+      [this, id = owner.id, exec_id = process.exec_id, respond](Result<std::string> result) {
+        executed(id, exec_id, std::move(result), respond);
+      });
+  process.stdio->given_away();
+  return ok_status();
+}
+
+void Service::executed(const std::string& id, const std::string& exec_id, Result<std::string> result,
+                       const Respond& respond) {
+  const Result<Target> found = target(id, exec_id);
+  if (!found.ok()) return respond(Error(found.error()));
+  Process& process = found->process;
+  std::string().swap(process.spec);
+  Result<proto::PidResponse> report = result.ok() ? proto::decode<proto::PidResponse>(*result)
+                                                  : Result<proto::PidResponse>(Error(result.error()));
+  if (!report.ok()) {
+    constexpr uint32_t kNotStarted = 255;
+    process.phase = Phase::kStopped;
+    process.exit = Exit{.status = kNotStarted, .at = now()};
+    process.stdio.reset();
+    respond(std::move(report).error());
+    for (const auto& waiting : std::exchange(process.waiting, {})) waiting(*process.exit);
+    return;
+  }
+  process.phase = Phase::kRunning;
+  adopt(process, static_cast<pid_t>(report->pid));
+  events_.publish(proto::TaskExecStarted{.container_id = id, .exec_id = exec_id, .pid = report->pid});
+  respond(std::move(result));
+  settle(found->owner, process);
+}
+
+Status Service::remove(const proto::ProcessRequest& request, pid_t caller, const Respond& respond) {
+  const auto [owner, process] = TRY(target(request.id, request.exec_id));
+  if (request.exec_id.empty()) return remove_first(owner, caller, respond);
+  if (process.phase == Phase::kStarting || process.phase == Phase::kRunning) return still_running();
+  proto::DeleteResponse response;
+  response.pid = static_cast<uint32_t>(process.pid);
+  if (process.exit) {
+    response.exit_status = process.exit->status;
+    response.exited_at = process.exit->at;
+  }
+  owner.execs.erase(request.exec_id);
+  respond(proto::encode(response));
+  return ok_status();
+}
+
+Status Service::remove_first(Container& owner, pid_t caller, const Respond& respond) {
+  if (owner.first.phase != Phase::kStopped && owner.first.phase != Phase::kCreated) return still_running();
+  if (owner.first.phase == Phase::kCreated) owner.first.phase = Phase::kStarting;  // its end is told below
+  auto operation = [id = owner.id](const auto& host) -> Result<std::string> {
+    TRY(container::remove(host, id, true));
+    return std::string();
+  };
+  ask(owner, Need::kStop, caller, operation,
+      [this, id = owner.id, respond](const Result<std::string>& result) { removed(id, result, respond); });
+  return ok_status();
+}
+
+void Service::removed(const std::string& id, const Result<std::string>& result, const Respond& respond) {
+  const Result<Container*> found = container(id);
+  if (!found.ok()) return respond(Error(found.error()));
+  Container& owner = **found;
+  Process& first = owner.first;
+  if (!result.ok()) {
+    if (first.phase == Phase::kStarting) first.phase = Phase::kCreated;
+    return respond(Error(result.error()));
+  }
+  if (!first.exit) first.exit = Exit{.status = 128 + SIGKILL, .at = now()};
+  // Created and never started: it was killed by the deletion.
+  if (first.phase == Phase::kStarting) tell_exit(owner, first);
+  const Exit exit = *first.exit;
+  const auto pid = static_cast<uint32_t>(first.pid);
+  events_.publish(proto::TaskDelete{
+      .container_id = id, .pid = pid, .exit_status = exit.status, .exited_at = exit.at, .id = {}});
+  forget(id);
+  respond(proto::encode(proto::DeleteResponse{.pid = pid, .exit_status = exit.status, .exited_at = exit.at}));
+}
+
+void Service::forget(const std::string& id) {
+  const auto found = containers_.find(id);
+  if (found == containers_.end()) return;
+  if (found->second->oom) loop_.forget(found->second->oom->fd());
+  containers_.erase(found);
+}
+
+}  // namespace gabion::shim

@@ -1,0 +1,109 @@
+// The parts of the shim that have no effects: its command line, its groups, its mounts' options.
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "base/text.h"
+#include "shim/containerd/bootstrap.h"
+#include "shim/containerd/flags.h"
+#include "shim/containerd/proto/message.h"
+#include "shim/containerd/proto/runtime.h"
+#include "shim/containerd/rootfs.h"
+#include "shim/containerd/service_work.h"
+
+namespace gabion::shim {
+namespace {
+
+Result<Flags> parse(std::vector<std::string> words) {
+  std::vector<char*> pointers;
+  for (std::string& word : words) pointers.push_back(word.data());
+  return parse_flags(pointers);
+}
+
+TEST(Flags, AsContainerdCalls) {
+  const Result<Flags> flags = parse({"-namespace", "default", "-address", "/run/c.sock", "-publish-binary",
+                                     "/usr/bin/containerd", "-id", "one", "-debug", "start"});
+  ASSERT_TRUE(flags.ok());
+  EXPECT_EQ(flags->name_space, "default");
+  EXPECT_EQ(flags->address, "/run/c.sock");
+  EXPECT_EQ(flags->id, "one");
+  EXPECT_TRUE(flags->debug);
+  EXPECT_EQ(flags->action, "start");
+}
+
+TEST(Flags, AsGoWritesThem) {
+  const Result<Flags> flags =
+      parse({"--id=one", "-namespace=a=b", "-debug=false", "delete", "-bundle", "/b"});
+  ASSERT_TRUE(flags.ok());
+  EXPECT_EQ(flags->id, "one");
+  EXPECT_EQ(flags->name_space, "a=b");
+  EXPECT_FALSE(flags->debug);
+  EXPECT_EQ(flags->bundle, "/b");
+}
+
+TEST(Flags, WhatIsUnknownIsAnError) {
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"-nope"}, {"-id"}, {"stop"}, {"start", "delete"}, {""}}) {
+    EXPECT_FALSE(parse(words).ok());
+  }
+}
+
+TEST(Group, OfAPod) {
+  EXPECT_EQ(group_of({}), "");
+  EXPECT_EQ(group_of({{"io.kubernetes.cri.sandbox-id", "pod"}}), "pod");
+  EXPECT_EQ(group_of({{"io.kubernetes.cri.sandbox-id", "pod"}, {"io.containerd.runc.v2.group", "g"}}), "g");
+}
+
+TEST(OverlayOptions, AreShortenedToFitAPage) {
+  const std::string base = "/var/lib/containerd/snapshots/";
+  std::string layers;
+  for (int i = 0; i < 20; ++i) layers += (i == 0 ? "" : ":") + base + std::to_string(i) + "/fs";
+  const std::vector<std::string> options{"index=off", "lowerdir=" + layers, "upperdir=/u"};
+  const Result<OverlayOptions> plain = overlay_options(options, 4096);
+  ASSERT_TRUE(plain.ok());
+  EXPECT_EQ(plain->directory, "");
+  EXPECT_EQ(plain->text, "index=off,lowerdir=" + layers + ",upperdir=/u");
+  const Result<OverlayOptions> shorter = overlay_options(options, 300);
+  ASSERT_TRUE(shorter.ok());
+  EXPECT_EQ(shorter->directory, base);
+  EXPECT_TRUE(shorter->text.starts_with("index=off,lowerdir=0/fs:1/fs:"));
+  EXPECT_FALSE(overlay_options(options, 60).ok());
+}
+
+proto::CreateTaskRequest request(const std::string& bundle, const std::string& type,
+                                 const std::string& options) {
+  proto::CreateTaskRequest made;
+  made.id = "a";
+  made.bundle = bundle;
+  made.options = {.type_url = type, .value = options};
+  return made;
+}
+
+TEST(CreateWork, OptionsThatChangeWhatRunsAreRefused) {
+  const Node node{.root = "/r", .policy_file = {}, .audit_file = {}};
+  auto work = [&](const std::string& type, const std::string& value) {
+    return create_work(node, request("/b", type, value));
+  };
+  EXPECT_TRUE(work("", "").ok());
+  const std::string runc = "containerd.runc.v1.Options";
+  proto::RuncOptions options;
+  options.io_uid = options.io_gid = 1;
+  EXPECT_TRUE(work(runc, proto::encode(options)).ok());
+  proto::RuncOptions binary;
+  binary.binary_name = "/usr/bin/runc";
+  EXPECT_FALSE(work(runc, proto::encode(binary)).ok());
+  proto::RuncOptions systemd;
+  systemd.systemd_cgroup = true;
+  EXPECT_FALSE(work(runc, proto::encode(systemd)).ok());
+  EXPECT_FALSE(work("something.else", "x").ok());
+  const std::string generic = "runtimeoptions.v1.Options";
+  const auto named = work(generic, proto::encode(proto::RuntimeOptions{{}, "/etc/p.json", {}}));
+  ASSERT_TRUE(named.ok());
+  EXPECT_EQ(named->node.policy_file, "/etc/p.json");
+  EXPECT_FALSE(work(generic, proto::encode(proto::RuntimeOptions{{}, {}, "{}"})).ok());
+  EXPECT_FALSE(create_work(node, request("relative", "", "")).ok());
+}
+
+}  // namespace
+}  // namespace gabion::shim

@@ -1,0 +1,314 @@
+"""gabion's shim without containerd: a client of our own asks it in odd orders, with broken frames, and for too much."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import time
+import unittest
+
+from engine import GROUP, IS_GABION, RUNTIME, cgroups, enter_node, eventually
+from ttrpc_client import KINDS, Client, RpcError, message
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "e2e"))
+import runtime  # noqa: E402  pylint: disable=wrong-import-position
+
+SHIM = os.path.join(os.path.dirname(RUNTIME), "containerd-shim-gabion-v2")
+NOT_FOUND, EXISTS, PRECONDITION, UNIMPLEMENTED, INVALID = 5, 6, 9, 12, 3
+CREATED, RUNNING, STOPPED = 1, 2, 3
+
+
+@unittest.skipUnless(IS_GABION, "gabion's own shim")
+class Protocol(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.node = enter_node()
+
+    def setUp(self):
+        self.id = self._testMethodName.replace("_", "-")
+        self.work = "/srv/" + self.id
+        os.mkdir(self.work)
+        self.addCleanup(shutil.rmtree, self.work)
+        self.clients = []
+        self.bundle = self.make_bundle(self.id, "sleep", "1000")
+        self.path = self.start(self.id, self.bundle)
+        self.addCleanup(self.end)
+        self.client = self.connect()
+
+    def make_bundle(self, name, *args, **process):
+        bundle = f"{self.work}/{name}"
+        runtime.make_root(bundle + "/rootfs")
+        document = runtime.spec(*args)
+        document["process"].update(process)
+        document["linux"]["cgroupsPath"] = f"/{GROUP}/{name}"
+        with open(bundle + "/config.json", "w", encoding="utf-8") as file:
+            json.dump(document, file)
+        return bundle
+
+    def start(self, name, bundle):
+        """As containerd does: the path of the socket."""
+        done = subprocess.run([SHIM, "-namespace", GROUP, "-address", "/none", "-id", name, "start"], cwd=bundle,
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20, check=True)
+        self.assertEqual(done.stderr, "")
+        self.assertTrue(done.stdout.startswith("unix:///"), done.stdout)
+        with open(bundle + "/address", encoding="ascii") as file:
+            self.assertEqual(file.read(), done.stdout)
+        return done.stdout[len("unix://"):]
+
+    def connect(self):
+        self.clients.append(Client(self.path))
+        return self.clients[-1]
+
+    def end(self):
+        """Everything is deleted and the shim goes, or it is no shim."""
+        client = self.connect()
+        for name in os.listdir(self.work):
+            for method, request in (("Kill", {1: name, 3: 9, 4: True}), ("Wait", {1: name}), ("Delete", {1: name})):
+                try:
+                    client.call(method, request)
+                except RpcError as error:
+                    if error.code == NOT_FOUND and method == "Kill" and "container" in error.text:
+                        break
+        client.call("Shutdown", {1: self.id})
+        for one in self.clients:
+            one.close()
+        eventually(lambda: not os.path.exists(self.path), "the socket is gone")
+        self.assertEqual([path for path in cgroups() if os.path.basename(path) != GROUP], [])
+
+    def fails(self, code, method, request, client=None, **options):
+        with self.assertRaises(RpcError) as caught:
+            (client or self.client).call(method, request, **options)
+        self.assertEqual(caught.exception.code, code, caught.exception.text)
+        return caught.exception.text
+
+    def create(self, name=None, bundle=None):
+        return self.client.call("Create", {1: name or self.id, 2: bundle or self.bundle})[1]
+
+    def status(self, exec_id=""):
+        return self.client.call("State", {1: self.id, 2: exec_id})[4]
+
+    def test_life(self):
+        pid = self.create()
+        self.assertEqual(self.status(), CREATED)
+        self.assertEqual(self.client.call("Start", {1: self.id})[1], pid)
+        self.assertEqual(self.status(), RUNNING)
+        self.assertEqual(self.client.call("Connect", {1: self.id})[2], pid)
+        waiting = self.client.ask("Wait", {1: self.id})
+        self.client.call("Kill", {1: self.id, 3: int(signal.SIGKILL)})
+        self.assertEqual(self.client.answer(waiting)[1], 137)
+        self.assertEqual(self.status(), STOPPED)
+        self.assertEqual(self.client.call("Delete", {1: self.id})[2], 137)
+
+    def test_version_3_is_the_same(self):
+        self.assertEqual(self.client.call("Connect", {1: self.id}, service="containerd.task.v3.Task")[1] > 0, True)
+
+    def test_unknown_methods_and_services(self):
+        self.fails(UNIMPLEMENTED, "Fly", {1: self.id})
+        self.fails(UNIMPLEMENTED, "State", {1: self.id}, service="containerd.task.v9.Task")
+        self.fails(UNIMPLEMENTED, "Checkpoint", {1: self.id})
+
+    def test_requests_for_nothing(self):
+        for method in ("State", "Start", "Delete", "Pids", "Pause", "Resume", "Stats", "Wait", "Update", "Kill", "Exec",
+                       "ResizePty", "CloseIO"):
+            self.assertIn("not found", self.fails(NOT_FOUND, method, {1: "nobody"}))
+        self.assertNotIn(2, self.client.call("Connect", {1: "nobody"}))  # task_pid 0, and no error
+
+    def test_delete_before_start(self):
+        self.create()
+        self.assertEqual(self.client.call("Delete", {1: self.id})[2], 137)
+        self.fails(NOT_FOUND, "State", {1: self.id})
+
+    def test_wrong_orders(self):
+        self.create()
+        self.fails(EXISTS, "Create", {1: self.id, 2: self.bundle})
+        self.fails(PRECONDITION, "Exec", {1: self.id, 2: "x", 7: {2: "{}"}})
+        self.client.call("Start", {1: self.id})
+        self.fails(PRECONDITION, "Start", {1: self.id})
+        self.fails(PRECONDITION, "Delete", {1: self.id})
+        self.fails(NOT_FOUND, "Start", {1: self.id, 2: "nobody"})
+        self.client.call("Kill", {1: self.id, 3: 9})
+        self.client.call("Wait", {1: self.id})
+        self.assertIn("process already finished", self.fails(NOT_FOUND, "Kill", {1: self.id, 3: 9}))
+        self.fails(PRECONDITION, "Start", {1: self.id})
+
+    def test_exec(self):
+        self.create()
+        self.client.call("Start", {1: self.id})
+        process = json.dumps({"args": ["sh", "-c", "exit 5"], "cwd": "/", "env": ["PATH=/bin"], "user": {"uid": 0, "gid": 0}})
+        self.client.call("Exec", {1: self.id, 2: "one", 7: {2: process}})
+        self.fails(EXISTS, "Exec", {1: self.id, 2: "one", 7: {2: process}})
+        self.assertEqual(self.status("one"), CREATED)
+        self.client.call("Start", {1: self.id, 2: "one"})
+        self.assertEqual(self.client.call("Wait", {1: self.id, 2: "one"})[1], 5)
+        self.assertEqual(self.client.call("Delete", {1: self.id, 2: "one"})[2], 5)
+        self.client.call("Exec", {1: self.id, 2: "two", 7: {2: "{not JSON"}})
+        self.fails(INVALID, "Start", {1: self.id, 2: "two"})
+        self.assertEqual(self.client.call("Wait", {1: self.id, 2: "two"})[1], 255)
+        self.client.call("Delete", {1: self.id, 2: "two"})
+        self.fails(INVALID, "Exec", {1: self.id, 2: "../up", 7: {2: process}})
+
+    def test_three_clients_wait(self):
+        self.create()
+        self.client.call("Start", {1: self.id})
+        waiting = [(client, client.ask("Wait", {1: self.id})) for client in (self.connect() for _ in range(3))]
+        waiting[0][0].close()  # one that goes away meanwhile
+        self.client.call("Kill", {1: self.id, 3: 15})
+        self.client.call("Kill", {1: self.id, 3: 9})
+        for client, stream in waiting[1:]:
+            self.assertEqual(client.answer(stream)[1], 137)
+
+    def test_shutdown_with_containers_is_ignored(self):
+        self.create()
+        self.client.call("Shutdown", {1: self.id})
+        self.assertEqual(self.status(), CREATED)
+
+    def test_a_slow_operation_stalls_nobody(self):
+        """A container whose hook sleeps is being made; another client is answered at once."""
+        config = f"{self.bundle}/config.json"
+        with open(config, encoding="utf-8") as file:
+            document = json.load(file)
+        hook = self.work + "/slow"
+        with open(hook, "w", encoding="utf-8") as file:
+            file.write("#!/bin/sh\nsleep 3\n")
+        os.chmod(hook, 0o755)
+        os.makedirs("/etc/gabion", exist_ok=True)
+        with open("/etc/gabion/policy.json", "w", encoding="utf-8") as file:
+            json.dump({"extends": "restricted", "hooks": [{"paths": [hook]}]}, file)
+        self.addCleanup(os.unlink, "/etc/gabion/policy.json")
+        self.addCleanup(os.unlink, hook)
+        document["hooks"] = {"createRuntime": [{"path": hook}]}
+        with open(config, "w", encoding="utf-8") as file:
+            json.dump(document, file)
+        creating = self.client.ask("Create", {1: self.id, 2: self.bundle})
+        other = self.connect()
+        started = time.monotonic()
+        for _ in range(50):
+            other.call("Connect", {1: self.id})
+        self.assertLess(time.monotonic() - started, 2.5)
+        self.assertNotIn(creating, self.client.early)
+        self.client.answer(creating)
+        self.assertGreater(time.monotonic() - started, 2.5)
+
+    def test_half_frames_and_endless_ones(self):
+        for data in (b"", b"\0", b"\0\0\0\5\0\0\0\1\1", b"\0\0\0\5\0\0\0\1\1\0abc", b"\xff" * 10, b"\0\x40\0\1" + b"\0" * 6):
+            client = self.connect()
+            client.socket.sendall(data)
+            if data[:1] in (b"\xff",) or data[1:2] == b"\x40":
+                with self.assertRaises(ConnectionError):
+                    client.frame()
+            client.close()
+        self.assertIn(1, self.client.call("Connect", {1: self.id}))
+
+    def test_frames_in_pieces_and_in_one(self):
+        data = message({1: "containerd.task.v2.Task", 2: "Connect", 3: message({1: self.id})})
+        frame = struct.pack(">IIBB", len(data), 1, KINDS["request"], 0) + data
+        for byte in frame:
+            self.client.socket.sendall(bytes([byte]))
+        self.client.stream = 1
+        self.assertIn(1, self.client.answer(1))
+        streams = range(3, 203, 2)
+        self.client.socket.sendall(b"".join(struct.pack(">IIBB", len(data), stream, 1, 0) + data for stream in streams))
+        for stream in streams:
+            self.assertIn(1, self.client.answer(stream))
+
+    def test_the_largest_frame(self):
+        room = (4 << 20) - len(message({1: "s", 2: "m", 3: b"x" * (4 << 20)})) + (4 << 20)
+        data = message({1: "s", 2: "m", 3: b"x" * room})
+        self.assertEqual(len(data), 4 << 20)
+        self.client.stream = 1
+        self.client.send_frame(1, KINDS["request"], data)
+        with self.assertRaises(RpcError) as caught:
+            self.client.answer(1)
+        self.assertEqual(caught.exception.code, UNIMPLEMENTED)
+
+    def test_streams_are_odd_and_grow(self):
+        data = message({1: "containerd.task.v2.Task", 2: "Connect", 3: message({1: self.id})})
+        for stream in (2, 0):
+            self.client.send_frame(stream, KINDS["request"], data)
+            with self.assertRaises(RpcError):
+                self.client.answer(stream)
+        self.client.send_frame(9, KINDS["request"], data)
+        self.assertIn(1, self.client.answer(9))
+        self.client.send_frame(9, KINDS["request"], data)
+        with self.assertRaises(RpcError):
+            self.client.answer(9)
+        self.client.send_frame(11, KINDS["data"], data)
+        with self.assertRaises(RpcError):
+            self.client.answer(11)
+
+    def test_random_bytes(self):
+        """The shim lives, and its memory is what it was."""
+        shim = self.client.call("Connect", {1: self.id})[1]
+        source = random.Random(7)
+        for _ in range(300):
+            client = self.connect()
+            data = message({1: "containerd.task.v2.Task", 2: source.choice(["Create", "Exec", "Kill", "Update"]),
+                            3: source.randbytes(source.randrange(200))})
+            client.send_frame(1, KINDS["request"], data)
+            client.socket.sendall(source.randbytes(source.randrange(60)))
+            client.close()
+            self.clients.pop()
+        self.assertEqual(self.client.call("Connect", {1: self.id})[1], shim)
+        eventually(lambda: len(os.listdir(f"/proc/{shim}/fd")) < 12, "connections are closed")
+        with open(f"/proc/{shim}/status", encoding="utf-8") as file:
+            resident = next(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
+        self.assertLess(resident, 6000)
+
+    def test_others_may_not_connect(self):
+        """The socket's mode keeps them out; so does what the kernel says of who they are."""
+        os.chmod(self.path, 0o666)
+        for directory in (os.path.dirname(self.path), "/run/gabion"):
+            self.addCleanup(os.chmod, directory, os.stat(directory).st_mode & 0o777)
+            os.chmod(directory, 0o755)
+        script = ("import sys; sys.path.insert(0, sys.argv[1]); from ttrpc_client import Client\n"
+                  "c = Client(sys.argv[2], 5)\ntry:\n c.call('Connect', {1: 'x'})\n print('answered')\n"
+                  "except OSError: print('closed')")
+        done = subprocess.run(["/usr/bin/python3", "-c", script, self.work, self.path], user=65534, group=65534, extra_groups=[],
+                              capture_output=True, text=True, timeout=30, check=False, cwd="/",
+                              env={"PYTHONPATH": self.copy_client()})
+        self.assertEqual(done.stdout.strip(), "closed", done.stderr)
+
+    def copy_client(self):
+        place = "/srv/client"
+        os.makedirs(place, exist_ok=True)
+        self.addCleanup(shutil.rmtree, place)
+        shutil.copy2(os.path.join(os.path.dirname(os.path.abspath(__file__)), "ttrpc_client.py"), place)
+        os.chmod(place, 0o755)
+        os.chmod(place + "/ttrpc_client.py", 0o644)
+        return place
+
+    def test_five_hundred_lives(self):
+        """Creations with an exec each: no descriptor and no memory more, and nothing left."""
+        shim = self.client.call("Connect", {1: self.id})[1]
+        bundle = self.make_bundle("again", "sleep", "1000")
+        process = json.dumps({"args": ["true"], "cwd": "/", "env": ["PATH=/bin"], "user": {"uid": 0, "gid": 0}})
+
+        def life():
+            self.create("again", bundle)
+            self.client.call("Start", {1: "again"})
+            self.client.call("Exec", {1: "again", 2: "x", 7: {2: process}})
+            self.client.call("Start", {1: "again", 2: "x"})
+            self.client.call("Wait", {1: "again", 2: "x"})
+            self.client.call("Delete", {1: "again", 2: "x"})
+            self.client.call("Kill", {1: "again", 3: 9})
+            self.client.call("Wait", {1: "again"})
+            self.client.call("Delete", {1: "again"})
+
+        def memory():
+            with open(f"/proc/{shim}/smaps_rollup", encoding="utf-8") as file:
+                return next(int(line.split()[1]) for line in file if line.startswith("Private_Dirty"))
+        for _ in range(50):
+            life()
+        before = len(os.listdir(f"/proc/{shim}/fd")), memory()
+        for _ in range(450):
+            life()
+        self.assertEqual(len(os.listdir(f"/proc/{shim}/fd")), before[0])
+        self.assertLess(memory(), before[1] + 64)
+
+
+if __name__ == "__main__":
+    unittest.main()

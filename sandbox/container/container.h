@@ -101,6 +101,10 @@ Status pause(const Host& host, const std::string& id);
 Status resume(const Host& host, const std::string& id);
 Status update(const Host& host, const std::string& id, const oci::Resources& resources);
 
+// What only its parent sees of a container, for the audit log: `event` "container.exit", "container.oom" or
+// "exec.exit".
+Status note(const Host& host, const std::string& id, const std::string& event, const std::string& detail);
+
 Result<Info> info(const Host& host, const std::string& id);
 Result<std::vector<Info>> list(const Host& host);
 Result<std::vector<pid_t>> processes(const Host& host, const std::string& id);

@@ -104,6 +104,13 @@ void append_audit_or_debug(const Host& host, const audit::Record& record) {
     debug(host, concat({record.event, " could not be audited: ", written.error().message()}));
 }
 
+Status note(const Host& host, const std::string& id, const std::string& event, const std::string& detail) {
+  const Store store = TRY(Store::open(host.root));
+  audit::Record record = audit_record(host, event, TRY(store.load(id)));
+  record.detail = detail;
+  return append_audit(host, record);
+}
+
 Error refuse(const Host& host, audit::Record record, const std::vector<policy::Decision>& decisions) {
   std::string message = policy::refusal_message(decisions);
   record.detail = record.event;

@@ -92,7 +92,8 @@ class Service {
   void adopt(Process& process, pid_t pid);
   void settle(Container& owner, Process& process);
   void end_others(const Container& owner);
-  void tell_exit(const Container& owner, Process& process);
+  void tell_exit(Container& owner, Process& process);
+  void note(Container& owner, const char* event, const std::string& detail);
   void watch_memory(Container& owner);
   void read_memory_event(const std::string& id);
   void forget(const std::string& id);

@@ -2,9 +2,11 @@
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <utility>
 
+#include "base/text.h"
 #include "kernel/cgroup_oom.h"
 #include "shim/containerd/service.h"
 
@@ -72,15 +74,32 @@ void Service::end_others(const Container& owner) {
   ask(owner, Need::kStop, 0, operation, [](const Result<std::string>&) {});
 }
 
-void Service::tell_exit(const Container& owner, Process& process) {
+void Service::tell_exit(Container& owner, Process& process) {
   process.phase = Phase::kStopped;
   if (process.stdio != nullptr) process.stdio->drain();
+  note(owner, process.exec_id.empty() ? "container.exit" : "exec.exit",
+       concat({"pid ", std::to_string(process.pid), ", status ", std::to_string(process.exit->status)}));
   events_.publish(proto::TaskExit{.container_id = owner.id,
                                   .id = process.exec_id.empty() ? owner.id : process.exec_id,
                                   .pid = static_cast<uint32_t>(process.pid),
                                   .exit_status = process.exit->status,
                                   .exited_at = process.exit->at});
   for (const auto& waiting : std::exchange(process.waiting, {})) waiting(*process.exit);
+}
+
+// Only a deletion waits for it: what has ended has ended, and a log that fails keeps a note of the gap by
+// itself.
+void Service::note(Container& owner, const char* event, const std::string& detail) {
+  auto operation = [id = owner.id, event, detail](const auto& host) -> Result<std::string> {
+    TRY(container::note(host, id, event, detail));
+    return std::string();
+  };
+  ++owner.notes;
+  ask(owner, Need::kStop, ::getpid(), operation, [this, id = owner.id](const Result<std::string>&) {
+    const Result<Container*> found = container(id);
+    if (!found.ok() || --(*found)->notes != 0) return;
+    for (const auto& deletion : std::exchange((*found)->deletions, {})) deletion();
+  });
 }
 
 void Service::watch_memory(Container& owner) {
@@ -103,6 +122,7 @@ void Service::read_memory_event(const std::string& id) {
   const Result<kernel::OomNotifier::Event> event = owner.oom->read_event();
   if (event.ok() && *event == kernel::OomNotifier::Event::kOom) {
     events_.publish(proto::TaskOom{.container_id = id});
+    note(owner, "container.oom", {});
   } else if (!event.ok() || *event == kernel::OomNotifier::Event::kGone) {
     loop_.forget(owner.oom->fd());
     owner.oom.reset();

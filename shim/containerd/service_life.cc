@@ -221,8 +221,16 @@ Status Service::remove_first(Container& owner, pid_t caller, const Respond& resp
     TRY(container::remove(host, id, true));
     return std::string();
   };
-  ask(owner, Need::kStop, caller, operation,
-      [this, id = owner.id, respond](const Result<std::string>& result) { removed(id, result, respond); });
+  // The container outlives its notes, and these are called when the last is written.
+  auto begin = [this, &owner, caller, operation, respond] {
+    ask(owner, Need::kStop, caller, operation,
+        [this, id = owner.id, respond](const Result<std::string>& result) { removed(id, result, respond); });
+  };
+  if (owner.notes == 0) {
+    begin();
+  } else {
+    owner.deletions.emplace_back(std::move(begin));
+  }
   return ok_status();
 }
 

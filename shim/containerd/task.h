@@ -49,6 +49,8 @@ struct Container {
   Process first;
   std::map<std::string, std::unique_ptr<Process>> execs;
   std::optional<kernel::OomNotifier> oom;
+  size_t notes = 0;                              // for the audit log, that a worker is writing
+  std::vector<std::function<void()>> deletions;  // wait for them: what is deleted has no name any more
 
   // Code::kNotFound with containerd's words.
   Result<Process*> process(const std::string& exec_id);

@@ -26,6 +26,7 @@ import unittest
 import urllib.request
 
 import images
+import releases
 
 SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 RUNTIME = shutil.which(os.environ.get("GABION_TEST_RUNTIME", os.path.join(SOURCE, "build/gabion"))) or ""
@@ -140,7 +141,9 @@ class Node:
     """The private node, made once per test process; see enter_node()."""
 
     def __init__(self):
-        self.archives = images.build()  # needs the network, which the node does not have
+        # These need the network, which the node does not have.
+        self.archives = images.build()
+        self.releases = releases.build()
         self.work = tempfile.mkdtemp(prefix="gabion-test-", dir="/var/tmp")
         self.processes = {}
         self.loaded = set()

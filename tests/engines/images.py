@@ -263,21 +263,21 @@ def busybox():
             write_layer(layers[-1], tree)
         write_archive(target, "busybox:test", layers, {"Cmd": ["sh"]})
     with open(__file__, "rb") as recipe, open("/bin/busybox", "rb") as program:
-        return _cached("busybox", recipe.read() + program.read(), build)
+        return cached("busybox", recipe.read() + program.read(), build)
 
 
 def debian(name):
     """The archive of <name>:test, one of RECIPES."""
     recipe = RECIPES[name]
-    base = _cached("base", json.dumps([SUITE, _mirror()]), _debootstrap)
-    layer = _cached("layer-" + name, json.dumps([recipe, INSTALL, base]),
+    base = cached("base", json.dumps([SUITE, _mirror()]), _debootstrap)
+    layer = cached("layer-" + name, json.dumps([recipe, INSTALL, base]),
                     lambda scratch, target: _install(scratch, target, base, recipe))
-    return _cached("image-" + name, json.dumps([recipe, layer]),
+    return cached("image-" + name, json.dumps([recipe, layer]),
                    lambda _, target: write_archive(target, f"{name}:test", [base, layer],
                                                    recipe["config"]))
 
 
-def _cached(name, recipe, build):
+def cached(name, recipe, build):
     """Path of the file `build(scratch, target)` makes for this recipe; older recipes are removed."""
     if isinstance(recipe, str):
         recipe = recipe.encode()

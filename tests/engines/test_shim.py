@@ -121,10 +121,33 @@ class Shim(test_containerd.ContainerdCase):
 
     def test_who_asked_is_in_the_audit_log(self):
         self.run_container("true", options=("--rm",))
-        actors = {event["actor"]["exe"] for event in events_of(self.id)}
+        actors = {event["actor"]["exe"] for event in events_of(self.id) if event["event"] != "container.exit"}
         self.assertEqual({os.path.basename(path) for path in actors}, {"containerd"})
         self.assertEqual([event["event"] for event in events_of(self.id)],
-                         ["container.create", "container.start", "container.delete"])
+                         ["container.create", "container.start", "container.exit", "container.delete"])
+
+    def test_how_processes_ended_is_in_the_audit_log(self):
+        self.detached("sh", "-c", "trap 'exit 8' TERM; while :; do sleep 0.1; done")
+        ctr("task", "exec", "--exec-id", "one", self.id, "sh", "-c", "exit 5", check=False)
+        pid = self.status()[0]
+        ctr("task", "kill", "-s", "SIGTERM", self.id)
+
+        def ends():
+            return [(event["event"], event["detail"]) for event in events_of(self.id) if event["event"].endswith(".exit")]
+        eventually(lambda: len(ends()) == 2, "two ends")
+        self.assertEqual([event for event, _ in ends()], ["exec.exit", "container.exit"])
+        self.assertTrue(ends()[0][1].endswith(", status 5"), ends())
+        self.assertEqual(ends()[1][1], f"pid {pid}, status 8")
+
+    def test_out_of_memory(self):
+        """containerd is told, and the audit log."""
+        topics = self.follow_events()
+        eventually(lambda: (self.run_container("true", options=("--rm",)), topics())[1], "an event")
+        done = self.run_container("sh", "-c", "x=a; while :; do x=$x$x; done",
+                                  options=("--rm", "--memory-limit", str(16 << 20)), check=False)
+        self.assertEqual(done.code, 137)
+        eventually(lambda: "/tasks/oom" in [topic for topic, _ in topics()], "the event")
+        self.assertIn("container.oom", [event["event"] for event in events_of(self.id)])
 
     def test_an_address_that_is_a_program_is_refused(self):
         """CVE-2026-53488: what names a program is not run, by root, for a container's output."""

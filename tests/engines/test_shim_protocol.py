@@ -12,7 +12,7 @@ import time
 import unittest
 
 from engine import GROUP, IS_GABION, RUNTIME, cgroups, enter_node, eventually
-from ttrpc_client import KINDS, Client, RpcError, message
+from ttrpc_client import KINDS, Client, RpcError, fields, message
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "e2e"))
 import runtime  # noqa: E402  pylint: disable=wrong-import-position
@@ -91,6 +91,32 @@ class Protocol(unittest.TestCase):
     def status(self, exec_id=""):
         return self.client.call("State", {1: self.id, 2: exec_id})[4]
 
+    def start_with(self, given):
+        """What `start` says of a container of this pod, whose shim serves already, when it is given that."""
+        done = subprocess.run([SHIM, "-namespace", GROUP, "-address", "/none", "-id", self.id, "start"], cwd=self.bundle,
+                              input=given, capture_output=True, timeout=20, check=True)
+        return done.stdout
+
+    def test_forms_of_start(self):
+        """containerd 2.3 says who it is and hears of version 3; others send options or nothing, and hear an address."""
+        address = b"unix://" + self.path.encode()
+        for given in (b"", message({1: "containerd.runc.v1.Options", 2: message({3: "x"})}), message({1: "another"}),
+                      b"\xff\xff"):
+            self.assertEqual(self.start_with(given), address)
+        params = message({1: self.id, 2: GROUP, 3: 0, 4: "2.3.4", 5: "/none.ttrpc", 6: "/none"})
+        self.assertEqual(self.start_with(params), message({1: 3, 2: address, 3: "ttrpc"}))
+
+    def test_delete_without_a_shim(self):
+        """What containerd calls after each disconnection, and for what is not there at all."""
+        self.create()
+        self.client.call("Start", {1: self.id})
+        for _ in range(2):
+            done = subprocess.run([SHIM, "-namespace", GROUP, "-address", "/none", "-id", self.id, "-bundle", self.bundle,
+                                   "delete"], cwd=self.bundle, stdin=subprocess.DEVNULL, capture_output=True, timeout=20,
+                                  check=True)
+            self.assertEqual(fields(done.stdout)[2], 137)
+        self.assertEqual(self.client.call("Wait", {1: self.id})[1], 137)
+
     def test_life(self):
         pid = self.create()
         self.assertEqual(self.status(), CREATED)
@@ -150,6 +176,17 @@ class Protocol(unittest.TestCase):
         self.assertEqual(self.client.call("Wait", {1: self.id, 2: "two"})[1], 255)
         self.client.call("Delete", {1: self.id, 2: "two"})
         self.fails(INVALID, "Exec", {1: self.id, 2: "../up", 7: {2: process}})
+
+    def test_two_deletions(self):
+        self.create()
+        self.client.call("Start", {1: self.id})
+        self.client.call("Kill", {1: self.id, 3: 9})
+        self.client.call("Wait", {1: self.id})
+        first, second = self.client.ask("Delete", {1: self.id}), self.client.ask("Delete", {1: self.id})
+        self.assertEqual(self.client.answer(first)[2], 137)
+        with self.assertRaises(RpcError) as caught:
+            self.client.answer(second)
+        self.assertEqual(caught.exception.code, NOT_FOUND)
 
     def test_three_clients_wait(self):
         self.create()

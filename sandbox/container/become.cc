@@ -223,7 +223,8 @@ Status load_filters(const ProcessPlan& process) {
       TRY(hand_over(process.monitor.get(), listener.get()));
     } else if (listened_to) {
       TRY_AT(kernel::send_descriptor(process.listener.get(), listener.get(), process.listener_state),
-             "linux.seccomp.listenerPath");
+             filter.listener == ProcessPlan::Filter::Listener::kRecorder ? "recording"
+                                                                         : "linux.seccomp.listenerPath");
     }
   }
   return ok_status();

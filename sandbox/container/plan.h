@@ -138,15 +138,16 @@ struct ProcessPlan {
   struct Filter {
     kernel::seccomp::Program program;
     uint32_t flags = 0;
-    // Who is sent the filter's listener: linux.seccomp.listenerPath's agent, or the container's monitor.
-    enum class Listener : uint8_t { kNone, kAgent, kMonitor };
+    // Who is sent the filter's listener: linux.seccomp.listenerPath's agent, whoever records a profile
+    // (record.h), or the container's monitor.
+    enum class Listener : uint8_t { kNone, kAgent, kRecorder, kMonitor };
     Listener listener = Listener::kNone;
   };
   std::vector<Filter> filters;
   std::vector<LandlockPlace> landlock;  // what it may do with files; empty: not asked for
   Fd landlock_ruleset;                  // the same, opened in the container's root
   bool deny_write_execute = false;      // memory that was writable never becomes executable
-  Fd listener;                          // connected socket of linux.seccomp.listenerPath
+  Fd listener;                          // connected socket of linux.seccomp.listenerPath, or of the recorder
   std::string listener_metadata;
   std::string listener_state;  // what is sent with the descriptor; only the process knows its pid
   Fd monitor;                  // monitor.h

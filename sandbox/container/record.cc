@@ -216,7 +216,7 @@ Status add_recording(ProcessPlan& process, const std::optional<oci::Seccomp>& sp
   ProcessPlan::Filter filter;
   filter.program = TRY_AT(recording_program(), "recording");
   filter.flags = kernel::seccomp::kWaitKillableRecv;
-  filter.listener = To::kAgent;
+  filter.listener = To::kRecorder;
   process.filters.insert(process.filters.begin(), std::move(filter));
   return ok_status();
 }

@@ -84,7 +84,7 @@ Result<pid_t> create(const Host& host, const CreateOptions& options);
 Status start(const Host& host, const std::string& id);
 // create + start + (unless detached) wait and delete; the value is the exit code (128+N for signals).
 Result<int> run(const Host& host, const CreateOptions& options, bool keep);
-// run in the foreground, with every system call noted (container/record.h).
+// run in the foreground, with every system call noted (container/profile_recorder.h).
 struct Recording {
   int exit_code = 0;     // the container's
   std::string document;  // a seccomp profile of what it called

@@ -22,7 +22,7 @@
 #include "container/plan.h"
 #include "container/plan_parts.h"
 #include "container/process.h"
-#include "container/record.h"
+#include "container/profile_recorder.h"
 #include "container/sealed_copy.h"
 #include "container/start_socket.h"
 #include "container/survey.h"

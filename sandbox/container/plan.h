@@ -139,7 +139,7 @@ struct ProcessPlan {
     kernel::seccomp::Program program;
     uint32_t flags = 0;
     // Who is sent the filter's listener: linux.seccomp.listenerPath's agent, whoever records a profile
-    // (record.h), or the container's monitor.
+    // (profile_recorder.h), or the container's monitor.
     enum class Listener : uint8_t { kNone, kAgent, kRecorder, kMonitor };
     Listener listener = Listener::kNone;
   };

@@ -1,4 +1,4 @@
-#include "container/record.h"
+#include "container/profile_recorder.h"
 
 #include <fcntl.h>
 #include <linux/seccomp.h>

@@ -42,7 +42,13 @@ class Tree:
             ["unshare", "--mount", "--propagation", "private", "sh", "-ec", ENTER, "sh", self.directory,
              os.path.dirname(RUNTIME), self.node.archives["busybox"]],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+        # Not sooner: before that it is in the node, with the node's containerd.
+        eventually(lambda: self.program() == "containerd", f"containerd of {self.suite}")
         eventually(lambda: self.ctr("version", check=False).code == 0, f"containerd of {self.suite}")
+
+    def program(self):
+        with open(f"/proc/{self.process.pid}/comm", encoding="ascii") as file:
+            return file.read().strip()
 
     def ctr(self, *arguments, **options):
         return run("nsenter", "-t", str(self.process.pid), "--mount", "/usr/bin/ctr", "--namespace", GROUP, *arguments,

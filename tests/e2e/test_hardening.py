@@ -450,7 +450,9 @@ class Secrets(Case):
         self.assertEqual(set(hidden.values()), {0}, hidden)
         for path in self.FILES:
             if os.path.exists(path):
-                self.assertEqual(open_[path], 9, f"{path} is there to be hidden")
+                with open(path, "rb") as file:  # a machine's vendor may be shorter: "QEMU"
+                    there = len(file.read(9))
+                self.assertEqual(open_[path], there, f"{path} is there to be hidden")
         self.assertGreaterEqual(sum(count > 0 for count in open_.values()), 3)
 
 

@@ -79,8 +79,12 @@ struct Info {
 // Also the document hooks read on stdin; runc's `state` prints rootfs, created and owner besides.
 json::Value oci_state(const Info& info);
 
-// The pid of its first process, a child of the caller.
-Result<pid_t> create(const Host& host, const CreateOptions& options);
+struct Created {
+  pid_t pid = 0;                  // of its first process, a child of the caller
+  bool own_pid_namespace = true;  // with which every other process ends
+  kernel::CgroupLocation cgroup;  // empty: cgroups disabled
+};
+Result<Created> create(const Host& host, const CreateOptions& options);
 Status start(const Host& host, const std::string& id);
 // create + start + (unless detached) wait and delete; the value is the exit code (128+N for signals).
 Result<int> run(const Host& host, const CreateOptions& options, bool keep);

@@ -30,11 +30,11 @@ Result<T> starting(Result<T> result) {
 
 }  // namespace
 
-Result<pid_t> create(const Host& host, const CreateOptions& options) {
+Result<Created> create(const Host& host, const CreateOptions& options) {
   const Store store = TRY(Store::open(host.root));
   const auto made = TRY(with_outcome(host, create_record(host, options),
                                      starting(launch(host, store, options, StartMode::kLater))));
-  return made->child.pid;
+  return Created{made->child.pid, made->state.own_pid_namespace, made->state.cgroup};
 }
 
 Status start(const Host& host, const std::string& id) {

@@ -142,17 +142,6 @@ Status check_status(const Live& live, const ExecOptions& options) {
   return ok_status();
 }
 
-Status check_console(const ExecOptions& options) {
-  if (options.detach && options.process.terminal && options.console_socket.empty() && options.console < 0) {
-    return make_error(Code::kInvalid,
-                      "cannot allocate tty if runc will detach without setting console socket");
-  }
-  if (!options.console_socket.empty() && !(options.detach && options.process.terminal)) {
-    return make_error(Code::kInvalid, "cannot use console socket if runc will not detach or allocate tty");
-  }
-  return ok_status();
-}
-
 Result<NamespacePlan> container_namespaces(const State& state, const oci::Spec& spec, const Process& init) {
   NamespacePlan plan;
   if (state.id_size != 0) {
@@ -180,7 +169,7 @@ Result<Executed> exec(const Host& host, const ExecOptions& options) {
   const Store store = TRY(Store::open(host.root));
   Live live = TRY(inspect(store, options.id, false));
   TRY(check_status(live, options));
-  TRY(check_console(options));
+  TRY(check_console(options.detach, options.process.terminal, options.console_socket, options.console));
   TRY(oci::check_process(options.process));
   const oci::Spec running = TRY(config(host, options.id));
   if (live.state.id_size == 0 && reaches_host_root(running)) TRY(run_from_sealed_copy());

@@ -125,6 +125,17 @@ Result<int> SignalForwarder::wait(pid_t pid, int terminal) {
   }
 }
 
+Status check_console(bool detach, bool terminal, const std::string& socket, int socket_fd) {
+  if (detach && terminal && socket.empty() && socket_fd < 0) {
+    return make_error(Code::kInvalid,
+                      "cannot allocate tty if runc will detach without setting console socket");
+  }
+  if (!socket.empty() && !(detach && terminal)) {
+    return make_error(Code::kInvalid, "cannot use console socket if runc will not detach or allocate tty");
+  }
+  return ok_status();
+}
+
 Result<ConsoleEnds> console_ends(const std::string& socket, int socket_fd) {
   ConsoleEnds console;
   if (socket_fd >= 0) {

@@ -31,6 +31,8 @@ struct ConsoleEnds {
   Fd sender;    // for the child
   Fd receiver;  // invalid with a console socket
 };
+// runc's rules and words: a terminal needs someone to hold its other end.
+Status check_console(bool detach, bool terminal, const std::string& socket, int socket_fd);
 Result<ConsoleEnds> console_ends(const std::string& socket, int socket_fd);
 
 // The master that the child has sent, at the size of the caller's own terminal. Before the program is

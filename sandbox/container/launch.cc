@@ -138,18 +138,6 @@ Status run_parent_hooks(const Launch& made, const oci::Spec& spec, const Survey&
   return made.child.channel.send(MessageKind::kContinue);
 }
 
-Status check_console(const CreateOptions& options, const oci::Spec& spec) {
-  const bool terminal = spec.process && spec.process->terminal;
-  if (options.detach && terminal && options.console_socket.empty() && options.console < 0) {
-    return make_error(Code::kInvalid,
-                      "cannot allocate tty if runc will detach without setting console socket");
-  }
-  if (!options.console_socket.empty() && !(options.detach && terminal)) {
-    return make_error(Code::kInvalid, "cannot use console socket if runc will not detach or allocate tty");
-  }
-  return ok_status();
-}
-
 }  // namespace
 
 Launch::~Launch() {
@@ -206,7 +194,8 @@ Result<Judged> judge(const Host& host, const CreateOptions& options, BundleConfi
     return refuse(host, std::move(record), refusal->decisions);
   }
   auto& hardened = std::get<policy::HardenedSpec>(verdict);
-  TRY(check_console(options, hardened.spec()));
+  const std::optional<oci::Process>& process = hardened.spec().process;
+  TRY(check_console(options.detach, process && process->terminal, options.console_socket, options.console));
   record.decisions = hardened.decisions();
   TRY(append_audit(host, record));
   return Judged{std::move(config), std::move(seen), std::move(hardened)};

@@ -27,6 +27,7 @@
 #include "shim/containerd/proto/message.h"
 #include "shim/containerd/proto/runtime.h"
 #include "shim/containerd/proto/task.h"
+#include "shim/containerd/service_work.h"
 
 namespace gabion::shim {
 
@@ -187,11 +188,8 @@ Result<std::string> start(const Flags& flags, std::string_view input) {
 Result<std::string> clear(const Flags& flags) {
   TRY(container::check_id(flags.id));
   const Node node = TRY(node_of(flags.name_space));
-  auto remove = [&flags](const container::Host& host) -> Result<std::string> {
-    TRY(container::remove(host, flags.id, true));
-    return std::string();
-  };
-  TRY(on_node(node, Need::kStop, 0, remove));
+  auto remove = [&flags](const container::Host& host) { return container::remove(host, flags.id, true); };
+  TRY(on_node(node, Need::kStop, 0, answered_empty(remove)));
   return proto::encode(proto::DeleteResponse{.pid = 0, .exit_status = 128 + SIGKILL, .exited_at = now()});
 }
 

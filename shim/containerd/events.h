@@ -29,11 +29,9 @@ class Events {
   void publish(const proto::TaskExecStarted& event) {
     send("/tasks/exec-started", "TaskExecStarted", proto::encode(event));
   }
-  void publish_paused(const proto::TaskPaused& event) {
-    send("/tasks/paused", "TaskPaused", proto::encode(event));
-  }
-  void publish_resumed(const proto::TaskPaused& event) {
-    send("/tasks/resumed", "TaskResumed", proto::encode(event));
+  void publish_paused(const proto::TaskPaused& event, bool paused) {
+    send(paused ? "/tasks/paused" : "/tasks/resumed", paused ? "TaskPaused" : "TaskResumed",
+         proto::encode(event));
   }
 
   [[nodiscard]] bool idle() const { return client_ == nullptr || client_->idle(); }

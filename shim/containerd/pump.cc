@@ -16,8 +16,7 @@ constexpr int kMostChunksOfDrain = 64;  // more than the kernel keeps of a pipe 
 
 }  // namespace
 
-Pump::Pump(Loop& loop, Fd from, Fd to, std::function<void()> ended)
-    : loop_(loop), from_(std::move(from)), to_(std::move(to)), ended_(std::move(ended)) {}
+Pump::Pump(Loop& loop, Fd from, Fd to) : loop_(loop), from_(std::move(from)), to_(std::move(to)) {}
 
 Pump::~Pump() {
   if (from_.valid()) loop_.forget(from_.get());
@@ -79,8 +78,6 @@ void Pump::stop() {
   loop_.forget(to_.get());
   from_.reset();
   to_.reset();
-  const auto ended = std::exchange(ended_, nullptr);
-  if (ended) ended();
 }
 
 }  // namespace gabion::shim

@@ -1,7 +1,6 @@
 // Copies from one descriptor to another, without waiting and with no memory of its own while both keep pace.
 #pragma once
 
-#include <functional>
 #include <string>
 
 #include "base/fd.h"
@@ -12,8 +11,8 @@ namespace gabion::shim {
 
 class Pump {
  public:
-  // Both O_NONBLOCK; `to` may also be a regular file. `ended`: the source has, and all of it was written.
-  Pump(Loop& loop, Fd from, Fd to, std::function<void()> ended);
+  // Both O_NONBLOCK; `to` may also be a regular file.
+  Pump(Loop& loop, Fd from, Fd to);
   Pump(const Pump&) = delete;
   Pump& operator=(const Pump&) = delete;
   ~Pump();
@@ -32,7 +31,6 @@ class Pump {
   Loop& loop_;
   Fd from_;
   Fd to_;
-  std::function<void()> ended_;
   std::string unwritten_;  // the destination is full: nothing is read meanwhile
 };
 

@@ -181,11 +181,10 @@ Status Service::kill(const proto::KillRequest& request, pid_t caller, const Resp
     respond(std::string());
     return ok_status();
   }
-  auto operation = [id = owner.id, signal, all = request.all](const auto& host) -> Result<std::string> {
-    TRY(container::kill(host, id, signal, all));
-    return std::string();
+  auto change = [id = owner.id, signal, all = request.all](const container::Host& host) {
+    return container::kill(host, id, signal, all);
   };
-  ask(owner, Need::kStop, caller, operation, [respond](Result<std::string> result) {
+  ask(owner, Need::kStop, caller, answered_empty(change), [respond](Result<std::string> result) {
     const bool gone = !result.ok() && result.error().code == Code::kWrongState;
     respond(gone ? Result<std::string>(already_finished()) : std::move(result));
   });
@@ -216,45 +215,37 @@ Status Service::pids(const proto::ProcessRequest& request, pid_t caller, const R
 }
 
 Status Service::pause(const proto::ProcessRequest& request, pid_t caller, const Respond& respond) {
-  const Container& owner = *TRY(container(request.id));
-  auto operation = [id = owner.id](const auto& host) -> Result<std::string> {
-    TRY(container::pause(host, id));
-    return std::string();
-  };
-  ask(owner, Need::kChange, caller, operation, [this, id = owner.id, respond](Result<std::string> result) {
-    const Result<Container*> found = container(id);
-    if (result.ok() && found.ok()) {
-      (*found)->paused = true;
-      events_.publish_paused({.container_id = id});
-    }
-    respond(std::move(result));
-  });
-  return ok_status();
+  return set_paused(request, true, caller, respond);
 }
 
 Status Service::resume(const proto::ProcessRequest& request, pid_t caller, const Respond& respond) {
+  return set_paused(request, false, caller, respond);
+}
+
+Status Service::set_paused(const proto::ProcessRequest& request, bool paused, pid_t caller,
+                           const Respond& respond) {
   const Container& owner = *TRY(container(request.id));
-  auto operation = [id = owner.id](const auto& host) -> Result<std::string> {
-    TRY(container::resume(host, id));
-    return std::string();
+  auto change = [id = owner.id, paused](const container::Host& host) {
+    return paused ? container::pause(host, id) : container::resume(host, id);
   };
-  ask(owner, Need::kChange, caller, operation, [this, id = owner.id, respond](Result<std::string> result) {
-    const Result<Container*> found = container(id);
-    if (result.ok() && found.ok()) {
-      (*found)->paused = false;
-      events_.publish_resumed({.container_id = id});
-    }
-    respond(std::move(result));
-  });
+  ask(owner, Need::kChange, caller, answered_empty(change),
+      [this, id = owner.id, paused, respond](Result<std::string> result) {
+        const Result<Container*> found = container(id);
+        if (result.ok() && found.ok()) {
+          (*found)->paused = paused;
+          events_.publish_paused({.container_id = id}, paused);
+        }
+        respond(std::move(result));
+      });
   return ok_status();
 }
 
 Status Service::update(const proto::UpdateTaskRequest& request, pid_t caller, const Respond& respond) {
   const Container& owner = *TRY(container(request.id));
-  auto operation = [id = owner.id, text = request.resources.value](const auto& host) {
+  auto change = [id = owner.id, text = request.resources.value](const container::Host& host) {
     return update_resources(host, id, text);
   };
-  ask(owner, Need::kHarden, caller, operation, respond);
+  ask(owner, Need::kHarden, caller, answered_empty(change), respond);
   return ok_status();
 }
 

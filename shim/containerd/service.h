@@ -81,6 +81,7 @@ class Service {
   // Runs in a worker, under the policy and log of the container.
   void ask(const Container& owner, Need need, pid_t caller, const Operation& operation, Workers::Done done);
 
+  Status set_paused(const proto::ProcessRequest& request, bool paused, pid_t caller, const Respond& respond);
   Status start_first(Container& owner, pid_t caller, const Respond& respond);
   Status start_exec(Container& owner, Process& process, pid_t caller, const Respond& respond);
   Status remove_first(Container& owner, pid_t caller, const Respond& respond);
@@ -94,7 +95,7 @@ class Service {
   void end_others(const Container& owner);
   void tell_exit(Container& owner, Process& process);
   void note(Container& owner, const char* event, const std::string& detail);
-  void watch_memory(Container& owner);
+  void watch_memory(Container& owner, const std::vector<proto::MapEntry>& cgroup);
   void read_memory_event(const std::string& id);
   void forget(const std::string& id);
 

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "kernel/cgroup_oom.h"
 #include "shim/containerd/service.h"
+#include "shim/containerd/service_work.h"
 
 namespace gabion::shim {
 
@@ -67,11 +68,10 @@ void Service::settle(Container& owner, Process& process) {
 }
 
 void Service::end_others(const Container& owner) {
-  auto operation = [id = owner.id](const auto& host) -> Result<std::string> {
-    TRY(container::kill(host, id, SIGKILL, true));
-    return std::string();
+  auto change = [id = owner.id](const container::Host& host) {
+    return container::kill(host, id, SIGKILL, true);
   };
-  ask(owner, Need::kStop, 0, operation, [](const Result<std::string>&) {});
+  ask(owner, Need::kStop, 0, answered_empty(change), [](const Result<std::string>&) {});
 }
 
 void Service::tell_exit(Container& owner, Process& process) {
@@ -90,24 +90,23 @@ void Service::tell_exit(Container& owner, Process& process) {
 // Only a deletion waits for it: what has ended has ended, and a log that fails keeps a note of the gap by
 // itself.
 void Service::note(Container& owner, const char* event, const std::string& detail) {
-  auto operation = [id = owner.id, event, detail](const auto& host) -> Result<std::string> {
-    TRY(container::note(host, id, event, detail));
-    return std::string();
+  auto change = [id = owner.id, event, detail](const container::Host& host) {
+    return container::note(host, id, event, detail);
   };
   ++owner.notes;
-  ask(owner, Need::kStop, ::getpid(), operation, [this, id = owner.id](const Result<std::string>&) {
-    const Result<Container*> found = container(id);
-    if (!found.ok() || --(*found)->notes != 0) return;
-    for (const auto& deletion : std::exchange((*found)->deletions, {})) deletion();
-  });
+  ask(owner, Need::kStop, ::getpid(), answered_empty(change),
+      [this, id = owner.id](const Result<std::string>&) {
+        const Result<Container*> found = container(id);
+        if (!found.ok() || --(*found)->notes != 0) return;
+        for (const auto& deletion : std::exchange((*found)->deletions, {})) deletion();
+      });
 }
 
-void Service::watch_memory(Container& owner) {
-  container::Host host;
-  host.root = owner.node.root;
-  const Result<kernel::Cgroup> cgroup = container::open_cgroup(host, owner.id);
-  if (!cgroup.ok()) return;
-  Result<kernel::OomNotifier> notifier = kernel::OomNotifier::open(cgroup->location());
+void Service::watch_memory(Container& owner, const std::vector<proto::MapEntry>& cgroup) {
+  kernel::CgroupLocation location;
+  for (const auto& [controllers, directory] : cgroup)
+    location.directories.emplace_back(controllers, directory);
+  Result<kernel::OomNotifier> notifier = kernel::OomNotifier::open(location);
   if (!notifier.ok()) return;  // no memory controller
   owner.oom = std::move(notifier).value();
   const Status watched =

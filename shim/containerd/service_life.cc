@@ -92,7 +92,7 @@ void Service::created(const std::string& id, proto::TaskCreate event, Result<std
   adopt(owner.first, static_cast<pid_t>(report->pid));
   event.pid = report->pid;
   events_.publish(event);
-  watch_memory(owner);
+  watch_memory(owner, report->cgroup);
   respond(proto::encode(proto::PidResponse{.pid = report->pid}));
   settle(owner, owner.first);
 }
@@ -111,24 +111,22 @@ Status Service::start_first(Container& owner, pid_t caller, const Respond& respo
     return make_error(Code::kWrongState, "cannot start an already running container");
   }
   owner.first.phase = Phase::kStarting;
-  auto operation = [id = owner.id](const auto& host) -> Result<std::string> {
-    TRY(container::start(host, id));
-    return std::string();
-  };
-  ask(owner, Need::kChange, caller, operation, [this, id = owner.id, respond](Result<std::string> result) {
-    const Result<Container*> found = container(id);
-    if (!found.ok()) return respond(Error(found.error()));
-    Container& started = **found;
-    const auto pid = static_cast<uint32_t>(started.first.pid);
-    started.first.phase = Phase::kRunning;  // or dead: its end says so
-    if (!result.ok()) {
-      respond(std::move(result).error());
-    } else {
-      events_.publish(proto::TaskStart{.container_id = id, .pid = pid});
-      respond(proto::encode(proto::PidResponse{.pid = pid}));
-    }
-    settle(started, started.first);
-  });
+  auto change = [id = owner.id](const container::Host& host) { return container::start(host, id); };
+  ask(owner, Need::kChange, caller, answered_empty(change),
+      [this, id = owner.id, respond](Result<std::string> result) {
+        const Result<Container*> found = container(id);
+        if (!found.ok()) return respond(Error(found.error()));
+        Container& started = **found;
+        const auto pid = static_cast<uint32_t>(started.first.pid);
+        started.first.phase = Phase::kRunning;  // or dead: its end says so
+        if (!result.ok()) {
+          respond(std::move(result).error());
+        } else {
+          events_.publish(proto::TaskStart{.container_id = id, .pid = pid});
+          respond(proto::encode(proto::PidResponse{.pid = pid}));
+        }
+        settle(started, started.first);
+      });
   return ok_status();
 }
 
@@ -217,13 +215,10 @@ Status Service::remove(const proto::ProcessRequest& request, pid_t caller, const
 Status Service::remove_first(Container& owner, pid_t caller, const Respond& respond) {
   if (owner.first.phase != Phase::kStopped && owner.first.phase != Phase::kCreated) return still_running();
   if (owner.first.phase == Phase::kCreated) owner.first.phase = Phase::kStarting;  // its end is told below
-  auto operation = [id = owner.id](const auto& host) -> Result<std::string> {
-    TRY(container::remove(host, id, true));
-    return std::string();
-  };
+  auto change = [id = owner.id](const container::Host& host) { return container::remove(host, id, true); };
   // The container outlives its notes, and these are called when the last is written.
-  auto begin = [this, &owner, caller, operation, respond] {
-    ask(owner, Need::kStop, caller, operation,
+  auto begin = [this, &owner, caller, change, respond] {
+    ask(owner, Need::kStop, caller, answered_empty(change),
         [this, id = owner.id, respond](const Result<std::string>& result) { removed(id, result, respond); });
   };
   if (owner.notes == 0) {

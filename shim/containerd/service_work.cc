@@ -52,13 +52,6 @@ Status apply_options(const proto::Any& any, CreateWork& work) {
   return make_error(Code::kInvalid, concat({"options of an unknown type: ", any.type_url}));
 }
 
-bool owns_pid_namespace(const oci::Spec& spec) {
-  return std::any_of(spec.linux_.namespaces.begin(), spec.linux_.namespaces.end(),
-                     [](const oci::Namespace& entry) {
-                       return entry.type == oci::NamespaceType::kPid && entry.path.empty();
-                     });
-}
-
 Result<json::Value> parse(const std::string& text, std::string_view what) {
   if (text.empty()) return make_error(Code::kInvalid, concat({what, ": the request has none"}));
   return json::parse(text, what);
@@ -81,11 +74,21 @@ Result<std::string> run_create(const CreateWork& work) {
   TRY(mount_rootfs(work.rootfs, work.create.bundle + "/rootfs"));
   return on_node(work.node, Need::kHarden, work.caller,
                  [&](const container::Host& host) -> Result<std::string> {
-                   const pid_t pid = TRY(container::create(host, work.create));
-                   const oci::Spec running = TRY(container::config(host, work.create.id));
-                   return proto::encode(CreateReport{.pid = static_cast<uint32_t>(pid),
-                                                     .own_pid_namespace = owns_pid_namespace(running)});
+                   const container::Created created = TRY(container::create(host, work.create));
+                   CreateReport report{static_cast<uint32_t>(created.pid), created.own_pid_namespace, {}};
+                   for (const auto& [controllers, directory] : created.cgroup.directories) {
+                     report.cgroup.push_back({.key = controllers, .value = directory});
+                   }
+                   return proto::encode(report);
                  });
+}
+
+std::function<Result<std::string>(const container::Host&)> answered_empty(
+    std::function<Status(const container::Host&)> change) {
+  return [change = std::move(change)](const container::Host& host) -> Result<std::string> {
+    TRY(change(host));
+    return std::string();
+  };
 }
 
 Result<std::string> run_exec(const ExecWork& work) {
@@ -111,12 +114,10 @@ Result<std::string> list_processes(const container::Host& host, const std::strin
   return proto::encode(response);
 }
 
-Result<std::string> update_resources(const container::Host& host, const std::string& id,
-                                     const std::string& text) {
+Status update_resources(const container::Host& host, const std::string& id, const std::string& text) {
   const json::Value document = TRY(parse(text, "resources"));
   const oci::Resources resources = TRY(oci::read_resources(document));
-  TRY(container::update(host, id, resources));
-  return std::string();
+  return container::update(host, id, resources);
 }
 
 Result<std::string> read_metrics(const container::Host& host, const std::string& id) {

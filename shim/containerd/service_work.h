@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -21,19 +22,25 @@ struct CreateWork {
   container::CreateOptions create;
 };
 
+// container::Created, as a message.
 struct CreateReport {
   uint32_t pid = 0;
   bool own_pid_namespace = true;
+  std::vector<proto::MapEntry> cgroup;  // CgroupLocation::directories
 
   template <typename Self, typename Visitor>
   static void fields(Self& self, Visitor& visit) {
-    visit(1, self.pid), visit(2, self.own_pid_namespace);
+    visit(1, self.pid), visit(2, self.own_pid_namespace), visit(3, self.cgroup);
   }
 };
 
 // What the request and its options say. Code::kUnsupported or kInvalid names the option.
 Result<CreateWork> create_work(const Node& node, const proto::CreateTaskRequest& request);
 Result<std::string> run_create(const CreateWork& work);
+
+// An operation whose answer says nothing but that it was done.
+std::function<Result<std::string>(const container::Host&)> answered_empty(
+    std::function<Status(const container::Host&)> change);
 
 struct ExecWork {
   Node node;
@@ -46,8 +53,7 @@ struct ExecWork {
 Result<std::string> run_exec(const ExecWork& work);
 
 Result<std::string> list_processes(const container::Host& host, const std::string& id);
-Result<std::string> update_resources(const container::Host& host, const std::string& id,
-                                     const std::string& text);
+Status update_resources(const container::Host& host, const std::string& id, const std::string& text);
 Result<std::string> read_metrics(const container::Host& host, const std::string& id);
 
 }  // namespace gabion::shim

@@ -128,7 +128,7 @@ Status Stdio::open_output(const std::string& text, size_t stream, bool terminal)
 }
 
 Status Stdio::pump(Fd from, Fd to) {
-  pumps_.push_back(std::make_unique<Pump>(loop_, std::move(from), std::move(to), nullptr));
+  pumps_.push_back(std::make_unique<Pump>(loop_, std::move(from), std::move(to)));
   return pumps_.back()->start();
 }
 

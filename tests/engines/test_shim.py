@@ -38,6 +38,14 @@ def events_of(*ids):
     return [line for line in lines if line.get("container") in ids]
 
 
+def assert_nothing_left(case):
+    """Once the last container is deleted."""
+    eventually(lambda: not shims(), "no shim left")
+    case.assertEqual(os.listdir(SOCKETS), [])
+    case.assertEqual(os.listdir(STATE) if os.path.isdir(STATE) else [], [])
+    case.assertEqual([path for path in cgroups() if os.path.basename(path) != GROUP], [])
+
+
 @unittest.skipUnless(IS_GABION, "gabion's own shim")
 class Shim(test_containerd.ContainerdCase):
     HOW = ("--runtime", "io.containerd.gabion.v2")
@@ -45,10 +53,7 @@ class Shim(test_containerd.ContainerdCase):
     def tearDown(self):
         """Nothing is left when the last container is gone."""
         self._remove()
-        eventually(lambda: not shims(), "no shim left")
-        self.assertEqual(os.listdir(SOCKETS), [])
-        self.assertEqual(os.listdir(STATE) if os.path.isdir(STATE) else [], [])
-        self.assertEqual([path for path in cgroups() if os.path.basename(path) != GROUP], [])
+        assert_nothing_left(self)
         with open("/proc/self/mountinfo", encoding="utf-8") as file:
             self.assertNotIn("io.containerd.runtime.v2.task", file.read())
 

@@ -6,8 +6,8 @@ import signal
 import unittest
 
 import trees
-from engine import GROUP, IS_GABION, cgroups, enter_node, eventually
-from test_shim import SOCKETS, STATE, shims
+from engine import IS_GABION, enter_node, eventually
+from test_shim import SOCKETS, assert_nothing_left, shims
 
 IMAGE = "docker.io/library/busybox:test"
 
@@ -34,10 +34,7 @@ class Version:
             self.ctr("task", "rm", "-f", line.split()[0], check=False)
         for name in self.ctr("container", "ls", "-q").out.split():
             self.ctr("container", "rm", name, check=False)
-        eventually(lambda: not shims(), "no shim left")
-        self.assertEqual(os.listdir(SOCKETS), [])
-        self.assertEqual(os.listdir(STATE) if os.path.isdir(STATE) else [], [])
-        self.assertEqual([path for path in cgroups() if os.path.basename(path) != GROUP], [])
+        assert_nothing_left(self)
 
     def run_container(self, *arguments, options=(), **keywords):
         return self.ctr("run", "--runtime", "io.containerd.gabion.v2", *options, IMAGE, self.id, *arguments, **keywords)

@@ -7,11 +7,6 @@
 
 namespace gabion::proto {
 
-struct Empty {
-  template <typename Self, typename Visitor>
-  static void fields(Self& /*self*/, Visitor& /*visit*/) {}
-};
-
 struct Any {
   std::string type_url;  // containerd: a bare name, "containerd.events.TaskExit"
   std::string value;

@@ -4,8 +4,8 @@ import json
 
 import images
 
-SUITES = ("trixie", "testing")
-PACKAGES = "containerd,ca-certificates"
+CONTAINERD = "ca-certificates,containerd,containernetworking-plugins,iptables"
+SUITES = {"trixie": CONTAINERD + ",docker-cli,docker.io", "testing": CONTAINERD + ",crun"}
 
 
 def build():
@@ -16,6 +16,6 @@ def build():
 def archive(suite):
     def make(_, target):
         # A release that is still being made may have older lists than these say they last.
-        images.run("mmdebstrap", "--quiet", "--variant=minbase", "--include=" + PACKAGES, "--format=tar",
+        images.run("mmdebstrap", "--quiet", "--variant=minbase", "--include=" + SUITES[suite], "--format=tar",
                    "--aptopt=Acquire::Check-Valid-Until \"false\"", suite, target, "http://deb.debian.org/debian")
-    return images.cached("release-" + suite, json.dumps([suite, PACKAGES]), make)
+    return images.cached("release-" + suite, json.dumps([suite, SUITES[suite]]), make)

@@ -20,7 +20,7 @@
 #include "base/path.h"
 #include "base/text.h"
 #include "container/confine.h"
-#include "container/monitor.h"
+#include "container/watcher.h"
 #include "kernel/socket.h"
 
 namespace gabion::container {

@@ -48,7 +48,8 @@ struct CreateOptions {
   bool no_pivot = false;
   bool no_new_keyring = false;
   bool detach = true;  // false only for foreground `run`
-  int recorder = -1;   // record() sets it: socket that takes the listener of a recording; borrowed
+  int watcher = -1;   // socket of the caller's parent, who listens to violations itself (watcher.h); borrowed
+  int recorder = -1;  // record() sets it: socket that takes the listener of a recording; borrowed
 };
 
 struct ExecOptions {
@@ -83,6 +84,8 @@ struct Created {
   pid_t pid = 0;                  // of its first process, a child of the caller
   bool own_pid_namespace = true;  // with which every other process ends
   kernel::CgroupLocation cgroup;  // empty: cgroups disabled
+  std::string seccomp_profile;    // of which, as CreateOptions::watcher, to answer these
+  policy::Violations violations;
 };
 Result<Created> create(const Host& host, const CreateOptions& options);
 Status start(const Host& host, const std::string& id);

@@ -34,7 +34,9 @@ Result<Created> create(const Host& host, const CreateOptions& options) {
   const Store store = TRY(Store::open(host.root));
   const auto made = TRY(with_outcome(host, create_record(host, options),
                                      starting(launch(host, store, options, StartMode::kLater))));
-  return Created{made->child.pid, made->state.own_pid_namespace, made->state.cgroup};
+  const State& state = made->state;
+  return Created{made->child.pid, state.own_pid_namespace, state.cgroup, state.controls.seccomp_profile,
+                 state.controls.violations};
 }
 
 Status start(const Host& host, const std::string& id) {

@@ -251,6 +251,16 @@ Status name_process(const InitInputs& inputs, Launch& made) {
   return ok_status();
 }
 
+// By a process beside the container, unless the caller stays and listens itself.
+Status begin_watching(const Host& host, const CreateOptions& options, WatcherEnds ends, Launch& made) {
+  if (options.watcher < 0) {
+    made.state.monitor = TRY(start_monitor(host, made.state, std::move(ends), made.child.pidfd.get()));
+    return ok_status();
+  }
+  TRY(announce_monitor(host, made.state, ::getppid()));
+  return send_ends(options.watcher, ends);
+}
+
 Status await_ready(const ProcessPlan& process, Launch& made) {
   while (true) {
     Message message = TRY(made.child.channel.expect(MessageKind::kPlace, MessageKind::kReady));
@@ -334,8 +344,7 @@ Result<std::unique_ptr<Launch>> launch(const Host& host, const Store& store, con
   TRY_AT(finish_cgroup(init_inputs, spec, *made), "cgroup");
   TRY(name_process(init_inputs, *made));
   if (ends) {
-    made->state.monitor =
-        TRY_AT(start_monitor(host, made->state, std::move(*ends), made->child.pidfd.get()), "violations");
+    TRY_AT(begin_watching(host, options, std::move(ends->watcher), *made), "violations");
     plan.process.monitor.reset();  // the container's process has its own
   }
   // While the process mounts: what it takes to serve `exec`, and `delete` should the state be lost.

@@ -1,6 +1,5 @@
-// The monitor: a process beside a container whose policy answers violations. It listens to the container's
-// filters (kernel/seccomp_watch.h), denies every call it hears of, writes it to the audit log, and freezes or
-// kills the container where the policy says so. A call that is allowed never comes here and costs nothing.
+// The monitor: a process beside a container whose policy answers violations, and whose runtime does not stay
+// with it. It does what watcher.h says. A call that is allowed never comes here and costs nothing.
 //
 // It needs nothing of the container and gives it nothing. Should it die, the kernel detaches the listener
 // from its filters, and the calls fail with ENOSYS instead (seccomp_unotify(2)). The kernel would then let a
@@ -31,25 +30,25 @@
 #include "base/result.h"
 #include "container/container.h"
 #include "container/state.h"
+#include "container/watcher.h"
 
 namespace gabion::container {
 
 // Before the container's process is made, which inherits `container`.
 struct MonitorEnds {
   Fd container;  // what ProcessPlan::monitor is
-  Fd monitor;
-  Fd listening;  // monitor.sock in the state directory, for exec
+  WatcherEnds watcher;
 };
 Result<MonitorEnds> monitor_ends(const std::string& state_directory);
 
 // A child of the caller. `init_pidfd`: of the container's first process. An error when it has ended already.
-Result<MonitorProcess> start_monitor(const Host& host, const State& state, MonitorEnds ends, int init_pidfd);
+Result<MonitorProcess> start_monitor(const Host& host, const State& state, WatcherEnds ends, int init_pidfd);
+
+// "monitor.start" in the audit log: whoever listens is about to. An error means that nobody may.
+Status announce_monitor(const Host& host, const State& state, pid_t pid);
 
 // For exec: the process's own ProcessPlan::monitor.
 Result<Fd> connect_monitor(const std::string& state_directory);
-
-// In the process whose filter it is: sends `listener` and waits until the monitor has it, 10 s at most.
-Status hand_over(int monitor, int listener);
 
 // After the container's processes: waits a little for its last lines, then ends it.
 void end_monitor(const MonitorProcess& monitor);

@@ -6,6 +6,7 @@
 //     service.cc        which request is which, and those that are answered by asking
 //     service_life.cc   create, start, exec, delete
 //     service_ends.cc   what ends by itself: processes, and memory
+//     service_told.cc   what is told the audit log: ends, and violations
 #pragma once
 
 #include <sys/types.h>
@@ -28,6 +29,8 @@
 #include "shim/containerd/worker.h"
 
 namespace gabion::shim {
+
+struct CreateReport;
 
 class Service {
  public:
@@ -95,6 +98,11 @@ class Service {
   void end_others(const Container& owner);
   void tell_exit(Container& owner, Process& process);
   void note(Container& owner, const char* event, const std::string& detail);
+  void write(Container& owner, const std::function<Status(const container::Host&)>& change,
+             std::function<void(bool done)> done);
+  Result<Fd> open_violations(Container& owner);
+  void begin_violations(Container& owner, const CreateReport& report);
+  void freeze(const std::string& id);
   void watch_memory(Container& owner, const std::vector<proto::MapEntry>& cgroup);
   void read_memory_event(const std::string& id);
   void forget(const std::string& id);

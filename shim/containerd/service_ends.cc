@@ -77,6 +77,7 @@ void Service::end_others(const Container& owner) {
 void Service::tell_exit(Container& owner, Process& process) {
   process.phase = Phase::kStopped;
   if (process.stdio != nullptr) process.stdio->drain();
+  if (&process == &owner.first && owner.violations != nullptr) owner.violations->finish();
   note(owner, process.exec_id.empty() ? "container.exit" : "exec.exit",
        concat({"pid ", std::to_string(process.pid), ", status ", std::to_string(process.exit->status)}));
   events_.publish(proto::TaskExit{.container_id = owner.id,
@@ -85,21 +86,6 @@ void Service::tell_exit(Container& owner, Process& process) {
                                   .exit_status = process.exit->status,
                                   .exited_at = process.exit->at});
   for (const auto& waiting : std::exchange(process.waiting, {})) waiting(*process.exit);
-}
-
-// Only a deletion waits for it: what has ended has ended, and a log that fails keeps a note of the gap by
-// itself.
-void Service::note(Container& owner, const char* event, const std::string& detail) {
-  auto change = [id = owner.id, event, detail](const container::Host& host) {
-    return container::note(host, id, event, detail);
-  };
-  ++owner.notes;
-  ask(owner, Need::kStop, ::getpid(), answered_empty(change),
-      [this, id = owner.id](const Result<std::string>&) {
-        const Result<Container*> found = container(id);
-        if (!found.ok() || --(*found)->notes != 0) return;
-        for (const auto& deletion : std::exchange((*found)->deletions, {})) deletion();
-      });
 }
 
 void Service::watch_memory(Container& owner, const std::vector<proto::MapEntry>& cgroup) {

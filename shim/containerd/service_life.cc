@@ -65,10 +65,14 @@ Status Service::create(const proto::CreateTaskRequest& request, pid_t caller, co
   first.phase = Phase::kMaking;
   work.caller = caller;
   work.create.console = first.stdio->console();
+  const Fd watcher = TRY(open_violations(*made));
+  work.create.watcher = watcher.get();
+  Inheritance inheritance = inheritance_of(*first.stdio);
+  inheritance.keep.push_back(watcher.get());
   containers_.emplace(request.id, std::move(made));
 
   workers_.start(
-      inheritance_of(*first.stdio), [&work] { return run_create(work); },
+      inheritance, [&work] { return run_create(work); },
       [this, id = request.id, event = create_event(request), respond](Result<std::string> result) {
         created(id, event, std::move(result), respond);
       });
@@ -93,6 +97,7 @@ void Service::created(const std::string& id, proto::TaskCreate event, Result<std
   event.pid = report->pid;
   events_.publish(event);
   watch_memory(owner, report->cgroup);
+  begin_violations(owner, *report);
   respond(proto::encode(proto::PidResponse{.pid = report->pid}));
   settle(owner, owner.first);
 }

@@ -57,6 +57,23 @@ Result<json::Value> parse(const std::string& text, std::string_view what) {
   return json::parse(text, what);
 }
 
+CreateReport report_of(const container::Created& created) {
+  CreateReport report;
+  report.pid = static_cast<uint32_t>(created.pid);
+  report.own_pid_namespace = created.own_pid_namespace;
+  for (const auto& [controllers, directory] : created.cgroup.directories) {
+    report.cgroup.push_back({.key = controllers, .value = directory});
+  }
+  report.seccomp_profile = created.seccomp_profile;
+  for (const std::string_view kind : policy::kViolationKinds) {
+    const policy::Answer answer = created.violations.answer(kind);
+    if (answer == policy::Answer::kOff) continue;
+    report.violations.push_back(
+        {.key = std::string(kind), .value = std::string(policy::kAnswers[static_cast<size_t>(answer)])});
+  }
+  return report;
+}
+
 }  // namespace
 
 Result<CreateWork> create_work(const Node& node, const proto::CreateTaskRequest& request) {
@@ -75,12 +92,18 @@ Result<std::string> run_create(const CreateWork& work) {
   return on_node(work.node, Need::kHarden, work.caller,
                  [&](const container::Host& host) -> Result<std::string> {
                    const container::Created created = TRY(container::create(host, work.create));
-                   CreateReport report{static_cast<uint32_t>(created.pid), created.own_pid_namespace, {}};
-                   for (const auto& [controllers, directory] : created.cgroup.directories) {
-                     report.cgroup.push_back({.key = controllers, .value = directory});
-                   }
-                   return proto::encode(report);
+                   return proto::encode(report_of(created));
                  });
+}
+
+policy::Violations violations_of(const CreateReport& report) {
+  policy::Violations violations;
+  for (const auto& [kind, name] : report.violations) {
+    const std::optional<size_t> index = policy::violation_kind(kind);
+    const std::optional<policy::Answer> answer = policy::answer_from_name(name);
+    if (index && answer) violations.set(*index, *answer);
+  }
+  return violations;
 }
 
 std::function<Result<std::string>(const container::Host&)> answered_empty(

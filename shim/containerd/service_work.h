@@ -10,6 +10,7 @@
 
 #include "base/result.h"
 #include "container/container.h"
+#include "policy/violations.h"
 #include "shim/containerd/node.h"
 #include "shim/containerd/proto/task.h"
 
@@ -27,12 +28,16 @@ struct CreateReport {
   uint32_t pid = 0;
   bool own_pid_namespace = true;
   std::vector<proto::MapEntry> cgroup;  // CgroupLocation::directories
+  std::string seccomp_profile;
+  std::vector<proto::MapEntry> violations;  // kind and answer, as policies have them
 
   template <typename Self, typename Visitor>
   static void fields(Self& self, Visitor& visit) {
-    visit(1, self.pid), visit(2, self.own_pid_namespace), visit(3, self.cgroup);
+    visit(1, self.pid), visit(2, self.own_pid_namespace), visit(3, self.cgroup),
+        visit(4, self.seccomp_profile), visit(5, self.violations);
   }
 };
+policy::Violations violations_of(const CreateReport& report);
 
 // What the request and its options say. Code::kUnsupported or kInvalid names the option.
 Result<CreateWork> create_work(const Node& node, const proto::CreateTaskRequest& request);

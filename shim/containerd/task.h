@@ -17,6 +17,7 @@
 #include "shim/containerd/node.h"
 #include "shim/containerd/proto/common.h"
 #include "shim/containerd/stdio.h"
+#include "shim/containerd/violations.h"
 
 namespace gabion::shim {
 
@@ -49,6 +50,7 @@ struct Container {
   Process first;
   std::map<std::string, std::unique_ptr<Process>> execs;
   std::optional<kernel::OomNotifier> oom;
+  std::shared_ptr<Violations> violations;        // null: the policy does not ask for them
   size_t notes = 0;                              // for the audit log, that a worker is writing
   std::vector<std::function<void()>> deletions;  // wait for them: what is deleted has no name any more
 

@@ -11,86 +11,13 @@ import sys
 import time
 import unittest
 
-from engine import GROUP, IS_GABION, RUNTIME, cgroups, enter_node, eventually
+from engine import GROUP, IS_GABION, eventually
+from shim_case import CREATED, EXISTS, INVALID, NOT_FOUND, PRECONDITION, RUNNING, SHIM, STOPPED, ShimCase, UNIMPLEMENTED
 from ttrpc_client import KINDS, Client, RpcError, fields, message
-
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "e2e"))
-import runtime  # noqa: E402  pylint: disable=wrong-import-position
-
-SHIM = os.path.join(os.path.dirname(RUNTIME), "containerd-shim-gabion-v2")
-NOT_FOUND, EXISTS, PRECONDITION, UNIMPLEMENTED, INVALID = 5, 6, 9, 12, 3
-CREATED, RUNNING, STOPPED = 1, 2, 3
 
 
 @unittest.skipUnless(IS_GABION, "gabion's own shim")
-class Protocol(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.node = enter_node()
-
-    def setUp(self):
-        self.id = self._testMethodName.replace("_", "-")
-        self.work = "/srv/" + self.id
-        os.mkdir(self.work)
-        self.addCleanup(shutil.rmtree, self.work)
-        self.clients = []
-        self.bundle = self.make_bundle(self.id, "sleep", "1000")
-        self.path = self.start(self.id, self.bundle)
-        self.addCleanup(self.end)
-        self.client = self.connect()
-
-    def make_bundle(self, name, *args, **process):
-        bundle = f"{self.work}/{name}"
-        runtime.make_root(bundle + "/rootfs")
-        document = runtime.spec(*args)
-        document["process"].update(process)
-        document["linux"]["cgroupsPath"] = f"/{GROUP}/{name}"
-        with open(bundle + "/config.json", "w", encoding="utf-8") as file:
-            json.dump(document, file)
-        return bundle
-
-    def start(self, name, bundle):
-        """As containerd does: the path of the socket."""
-        done = subprocess.run([SHIM, "-namespace", GROUP, "-address", "/none", "-id", name, "start"], cwd=bundle,
-                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20, check=True)
-        self.assertEqual(done.stderr, "")
-        self.assertTrue(done.stdout.startswith("unix:///"), done.stdout)
-        with open(bundle + "/address", encoding="ascii") as file:
-            self.assertEqual(file.read(), done.stdout)
-        return done.stdout[len("unix://"):]
-
-    def connect(self):
-        self.clients.append(Client(self.path))
-        return self.clients[-1]
-
-    def end(self):
-        """Everything is deleted and the shim goes, or it is no shim."""
-        client = self.connect()
-        for name in os.listdir(self.work):
-            for method, request in (("Kill", {1: name, 3: 9, 4: True}), ("Wait", {1: name}), ("Delete", {1: name})):
-                try:
-                    client.call(method, request)
-                except RpcError as error:
-                    if error.code == NOT_FOUND and method == "Kill" and "container" in error.text:
-                        break
-        client.call("Shutdown", {1: self.id})
-        for one in self.clients:
-            one.close()
-        eventually(lambda: not os.path.exists(self.path), "the socket is gone")
-        self.assertEqual([path for path in cgroups() if os.path.basename(path) != GROUP], [])
-
-    def fails(self, code, method, request, client=None, **options):
-        with self.assertRaises(RpcError) as caught:
-            (client or self.client).call(method, request, **options)
-        self.assertEqual(caught.exception.code, code, caught.exception.text)
-        return caught.exception.text
-
-    def create(self, name=None, bundle=None):
-        return self.client.call("Create", {1: name or self.id, 2: bundle or self.bundle})[1]
-
-    def status(self, exec_id=""):
-        return self.client.call("State", {1: self.id, 2: exec_id})[4]
-
+class Protocol(ShimCase):
     def start_with(self, given):
         """What `start` says of a container of this pod, whose shim serves already, when it is given that."""
         done = subprocess.run([SHIM, "-namespace", GROUP, "-address", "/none", "-id", self.id, "start"], cwd=self.bundle,

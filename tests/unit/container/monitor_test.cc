@@ -41,7 +41,7 @@ TEST(Monitor, WhoseStartTimeIsUnknownIsNotStarted) {
     const State state;
     const auto pidfd = static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0));
     if (::chroot(directory.path().c_str()) != 0 || pidfd < 0) return 1;
-    if (start_monitor(host, state, std::move(*ends), pidfd).ok()) return 2;
+    if (start_monitor(host, state, std::move(ends->watcher), pidfd).ok()) return 2;
     return ::waitpid(-1, nullptr, WNOHANG) < 0 && errno == ECHILD ? 0 : 3;
   });
   EXPECT_EQ(runtime.wait(), 0);

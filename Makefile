@@ -19,7 +19,7 @@ help:
 	@echo 'make check      install the test needs, build, run every test and lint'
 	@echo 'make lint       layers, formatting, clang-tidy, shell scripts'
 	@echo 'make sanitize   unit and kernel tests under AddressSanitizer and UBSan'
-	@echo 'make bench      gabion, runc and crun side by side'
+	@echo 'make bench      gabion, runc and crun side by side, by hand and under containerd'
 	@echo 'make install    honours DESTDIR and PREFIX (default /usr/local)'
 	@echo 'make clean      remove the build directories'
 
@@ -52,8 +52,9 @@ sanitize:
 bench:
 	@tests/deps.sh bench
 	@$(CMAKE) -B $(BUILD) -DGABION_SANITIZE=OFF $(CCACHE) > /dev/null
-	@cmake --build $(BUILD) -j $(JOBS) --target gabion
+	@cmake --build $(BUILD) -j $(JOBS) --target gabion containerd-shim-gabion-v2
 	@tests/bench/run.py $(BUILD)/gabion
+	@tests/bench/shim.py $(BUILD)/gabion
 
 install: build
 	@integration/install.sh $(BUILD) "$(DESTDIR)" "$(PREFIX)"

@@ -7,7 +7,7 @@ run="busybox-static"
 check="$build $run libgtest-dev libmnl-dev python3 docker.io containerd runc crun debootstrap iptables iproute2
   ca-certificates debian-archive-keyring clang-format-16 clang-tidy-16 shellcheck strace
   qemu-system-x86 mmdebstrap cpio e2fsprogs xz-utils"
-bench="$build $run python3 runc crun"
+bench="$build $run python3 runc crun containerd iproute2"
 
 case "${1-}" in
   build) wanted=$build ;;

@@ -12,7 +12,6 @@ import argparse
 import json
 import os
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.path.dirname(os.path.dirname(HERE))
 SPEC = os.path.join(SOURCE, "tests/unit/oci/specs/config-docker-20.10-default.json")
 sys.path.insert(0, os.path.join(SOURCE, "tests/engines"))
+import figures
 import images  # noqa: E402 pylint: disable=wrong-import-position
 
 
@@ -70,12 +70,6 @@ def without_hybrid(directory):
     return holder
 
 
-def compile_timer(directory):
-    timer = os.path.join(directory, "paired")
-    subprocess.run(["g++", "-std=c++23", "-O2", "-o", timer, os.path.join(HERE, "paired.cc")], check=True)
-    return timer
-
-
 def remove_cgroups(group):
     for controller in os.listdir("/sys/fs/cgroup"):
         top = os.path.join("/sys/fs/cgroup", controller, group)
@@ -84,12 +78,6 @@ def remove_cgroups(group):
                 os.rmdir(path)
             except OSError as error:
                 print(f"bench: left behind: {path}: {error.strerror}", file=sys.stderr)
-
-
-def summary(times):
-    ordered = sorted(times)
-    return {"median": statistics.median(ordered), "p10": ordered[len(ordered) // 10],
-            "p90": ordered[len(ordered) * 9 // 10], "runs": len(ordered)}
 
 
 def main():
@@ -113,15 +101,13 @@ def main():
         subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=0700", "tmpfs", state], check=True)
         holder = without_hybrid(directory)
         bundle = make_bundle(directory, group)
-        command = [compile_timer(directory), str(arguments.rounds), str(arguments.warmup)]
-        for number, (name, path) in enumerate(runtimes.items()):
+        commands = []
+        for name, path in runtimes.items():
             own = ["--audit", os.path.join(directory, "audit/audit.jsonl")] if name == "gabion" else []
-            command += ["--"] if number else []
-            command += [f"@/proc/{holder.pid}/ns/mnt"] if holder and name == "crun" else []
-            command += [path, "--root", os.path.join(state, name), *own, "run", "--bundle", bundle,
-                        f"{group}-{name}-{{}}"]
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-        series = [list(map(float, line.split())) for line in done.stdout.splitlines()]
+            entering = [f"@/proc/{holder.pid}/ns/mnt"] if holder and name == "crun" else []
+            commands.append([*entering, path, "--root", os.path.join(state, name), *own, "run", "--bundle", bundle,
+                        f"{group}-{name}-{{}}"])
+        series = figures.paired(directory, arguments.rounds, arguments.warmup, commands)
     finally:
         if holder:
             holder.kill()
@@ -130,20 +116,10 @@ def main():
         subprocess.run(["umount", state], check=False)
         shutil.rmtree(directory, ignore_errors=True)
 
-    figures = {name: summary(times) for name, times in zip(runtimes, series)}
-    print(f"`run` of `true`, Docker's default specification, {arguments.rounds} interleaved rounds, milliseconds; "
-          f"load {os.getloadavg()[0]:.1f}")
-    for name, figure in figures.items():
-        print(f"  {name:8} median {figure['median'] / 1000:7.2f}   p10 {figure['p10'] / 1000:7.2f}   "
-              f"p90 {figure['p90'] / 1000:7.2f}")
-    for number, (name, figure) in enumerate(figures.items()):
-        if number:
-            pairs = statistics.median(own / other for own, other in zip(series[0], series[number]))
-            print(f"  gabion / {name}: {figures['gabion']['median'] / figure['median']:.2f} of medians, "
-                  f"{pairs:.2f} median of pairs")
+    figures.show("`run` of `true`, Docker's default specification", dict(zip(runtimes, series)))
     if arguments.json:
         with open(arguments.json, "w", encoding="utf-8") as file:
-            json.dump(figures, file, indent=2)
+            json.dump({name: figures.summary(times) for name, times in zip(runtimes, series)}, file, indent=2)
     return 0
 
 

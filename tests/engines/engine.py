@@ -140,10 +140,10 @@ class Terminal:
 class Node:
     """The private node, made once per test process; see enter_node()."""
 
-    def __init__(self):
+    def __init__(self, whole):
         # These need the network, which the node does not have.
-        self.archives = images.build()
-        self.releases = releases.build()
+        self.archives = images.build() if whole else {"busybox": images.busybox()}
+        self.releases = releases.build() if whole else {}
         self.work = tempfile.mkdtemp(prefix="gabion-test-", dir="/var/tmp")
         self.processes = {}
         self.loaded = set()
@@ -308,11 +308,11 @@ def remove_cgroups():
 _node = None
 
 
-def enter_node():
-    """The private node of this test process; made on the first call."""
+def enter_node(whole=True):
+    """The private node of this test process; made on the first call. Not whole: with busybox as its only image."""
     global _node  # one process, one node: namespaces are entered only once
     if _node is None:
-        _node = Node()
+        _node = Node(whole)
     return _node
 
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what is missing for a purpose: "build", "run", "check" or "bench". Instant when nothing is.
+# Installs what is missing for a purpose: "build", "run", "check", "fuzz" or "bench". Instant when nothing is.
 set -eu
 
 build="cmake ninja-build g++ pkg-config libseccomp-dev libcap-dev libyajl-dev"
@@ -7,14 +7,16 @@ run="busybox-static"
 check="$build $run libgtest-dev libmnl-dev python3 docker.io containerd runc crun debootstrap iptables iproute2
   ca-certificates debian-archive-keyring clang-format-16 clang-tidy-16 shellcheck strace
   qemu-system-x86 mmdebstrap cpio e2fsprogs xz-utils"
+fuzz="$build clang-16 libclang-rt-16-dev python3"
 bench="$build $run python3 runc crun containerd iproute2"
 
 case "${1-}" in
   build) wanted=$build ;;
   run) wanted="$build $run" ;;
   check) wanted=$check ;;
+  fuzz) wanted=$fuzz ;;
   bench) wanted=$bench ;;
-  *) echo "usage: tests/deps.sh build|run|check|bench" >&2; exit 2 ;;
+  *) echo "usage: tests/deps.sh build|run|check|fuzz|bench" >&2; exit 2 ;;
 esac
 
 if ! command -v dpkg-query >/dev/null; then

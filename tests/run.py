@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs lints and tests and counts single cases, whichever tool runs them.
 
-  tests/run.py --build DIR [lint] [unit] [suites]   writes DIR/results.json
+  tests/run.py --build DIR [lint] [unit] [fuzz] [suites]   writes DIR/results.json
   tests/run.py --sum FILE...                        prints the sum of such files
 
 The last line is always "N passed, N failed"; the exit status is 0 when nothing failed. A program that
@@ -20,8 +20,11 @@ import time
 import unittest
 import xml.etree.ElementTree
 
-SOURCE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-SUITES = ("e2e", "faults", "engines", "escapes", "misconfigurations", "vm")
+from tidy import SOURCE, Tidy, files
+
+SUITES = ("e2e", "faults", "engines", "escapes", "misconfigurations")
+# Machines of their own, which emulate their processor: they take what the others leave of this one's.
+BESIDE = "vm"
 
 
 class Tally:
@@ -43,12 +46,6 @@ def command(*words, **options):
     return done.returncode == 0, done.stdout
 
 
-def files(*patterns):
-    found = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard", *patterns], cwd=SOURCE,
-                           stdout=subprocess.PIPE, text=True, check=True).stdout.split()
-    return [name for name in found if os.path.exists(os.path.join(SOURCE, name))]
-
-
 # --- lints -------------------------------------------------------------------------------------
 
 def lint(build, tally):
@@ -64,47 +61,6 @@ def lint(build, tally):
 def open_first_line(name):
     with open(os.path.join(SOURCE, name), encoding="utf-8", errors="replace") as file:
         return file.readline()
-
-
-class Tidy:
-    """clang-tidy, beside everything else and behind it: alone it would take a third of the whole time. Several files at
-    a time: a process start costs little beside the headers."""
-
-    def __init__(self, build):
-        with open(os.path.join(build, "compile_commands.json"), encoding="utf-8") as file:
-            sources = {entry["file"] for entry in json.load(file)}
-        sources = sorted(name for name in sources if not name.startswith((SOURCE + "/tests/", os.path.abspath(build))))
-        jobs = os.cpu_count() or 1
-        self.running = [self.start("-p", build, *sources[part::jobs]) for part in range(jobs) if sources[part::jobs]]
-        self.running.append(self.start("--checks=-*,readability-identifier-naming", self.all_headers(build), "--",
-                                       "-std=c++2b", "-D_GNU_SOURCE", "-DGABION_VERSION=\"\"", "-I" + SOURCE,
-                                       f"-I{SOURCE}/sandbox"))
-
-    @staticmethod
-    def all_headers(build):
-        """The names that others see, in one go: in every file that includes them they cost a quarter of the time."""
-        path = os.path.join(build, "headers.cc")
-        with open(path, "w", encoding="utf-8") as file:
-            for name in files("sandbox/*.h", "shim/*.h"):
-                file.write(f'#include "{name}"\n')
-        return path
-
-    @staticmethod
-    def start(*words):
-        output = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
-        command_line = ["nice", "-n", "19", "clang-tidy-16", "-quiet", f"--config-file={SOURCE}/.clang-tidy",
-                        "--warnings-as-errors=*", *words]
-        return subprocess.Popen(command_line, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.DEVNULL,
-                                cwd=SOURCE), output
-
-    def finish(self, tally):
-        ok, text = True, ""
-        for process, output in self.running:
-            ok = process.wait() == 0 and ok
-            output.seek(0)
-            text += output.read()
-            output.close()
-        tally.check("lint clang-tidy", ok, text)
 
 
 # --- C++ tests ---------------------------------------------------------------------------------
@@ -151,6 +107,20 @@ def unit(build, tally):
             print(output[-4000:], flush=True)
 
 
+# --- fuzzers -----------------------------------------------------------------------------------
+
+def fuzz(build, tally, seconds):
+    """Each begins with what the tests have of its kind, and keeps what it finds to go on from the next time."""
+    seeds = {"config": [os.path.join(SOURCE, "tests/unit/oci/specs")]}
+    for program in sorted(glob.glob(os.path.join(build, "tests/fuzz/fuzz_*"))):
+        name = os.path.basename(program)
+        corpus = os.path.join(build, "corpus", name)
+        os.makedirs(corpus, exist_ok=True)
+        tally.check(f"{name} for {seconds} s", *command(
+            program, f"-max_total_time={seconds}", "-timeout=10", "-rss_limit_mb=1024", "-max_len=65536",
+            f"-artifact_prefix={build}/", corpus, *seeds.get(name.removeprefix("fuzz_"), [])))
+
+
 # --- Python suites -----------------------------------------------------------------------------
 
 class Result(unittest.TextTestResult):
@@ -161,28 +131,44 @@ class Result(unittest.TextTestResult):
         self.passed += 1
 
 
-def suites(build, tally):
-    for suite in SUITES:
-        directory = os.path.join(SOURCE, "tests", suite)
-        if not glob.glob(os.path.join(directory, "test_*.py")):
-            continue
-        report = os.path.join(build, f"{suite}.json")
-        if os.path.exists(report):
-            os.unlink(report)
+class Suite:
+    """A process of its own: some enter namespaces of their own."""
+
+    def __init__(self, build, name, beside=False):
+        self.name, self.report = name, os.path.join(build, f"{name}.json")
+        if os.path.exists(self.report):
+            os.unlink(self.report)
         environment = dict(os.environ, GABION=os.path.abspath(os.path.join(build, "gabion")))
         environment.setdefault("GABION_TEST_RUNTIME", environment["GABION"])
-        print(f"--    tests/{suite}", flush=True)
-        # A process per suite: some enter namespaces of their own.
-        subprocess.run([sys.executable, os.path.abspath(__file__), "--suite", directory, report], env=environment,
-                       check=False)
-        if not os.path.exists(report):
-            tally.check(f"tests/{suite}", False, "the suite ended without a report")
-            continue
-        with open(report, encoding="utf-8") as file:
+        self.output = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") if beside else None
+        self.process = subprocess.Popen([*(["nice", "-n", "10"] if beside else []), sys.executable,
+                                         os.path.abspath(__file__), "--suite", os.path.join(SOURCE, "tests", name),
+                                         self.report], env=environment, stdout=self.output)
+
+    def finish(self, tally):
+        self.process.wait()
+        if self.output:
+            self.output.seek(0)
+            print(f"--    tests/{self.name}\n{self.output.read()}", flush=True)
+            self.output.close()
+        if not os.path.exists(self.report):
+            tally.check(f"tests/{self.name}", False, "the suite ended without a report")
+            return
+        with open(self.report, encoding="utf-8") as file:
             result = json.load(file)
         tally.passed += result["passed"]
         tally.skipped += result["skipped"]
         tally.failures += result["failures"]
+
+
+def suites(build, tally):
+    beside = Suite(build, BESIDE, beside=True)
+    for name in SUITES:
+        print(f"--    tests/{name}", flush=True)
+        started = time.monotonic()
+        Suite(build, name).finish(tally)
+        print(f"--    tests/{name}: {time.monotonic() - started:.0f} s", flush=True)
+    beside.finish(tally)
 
 
 def one_suite(directory, report):
@@ -226,7 +212,8 @@ def main():
     parser.add_argument("--build", default="build")
     parser.add_argument("--sum", nargs="+", metavar="FILE")
     parser.add_argument("--suite", nargs=2, help=argparse.SUPPRESS)
-    parser.add_argument("parts", nargs="*", metavar="lint|unit|suites")
+    parser.add_argument("--seconds", type=int, default=60, help="for each fuzzer")
+    parser.add_argument("parts", nargs="*", metavar="lint|unit|fuzz|suites")
     arguments = parser.parse_args()
     if arguments.suite:
         return one_suite(*arguments.suite)
@@ -236,7 +223,10 @@ def main():
     tally = Tally()
     tidy = Tidy(build) if "lint" in arguments.parts else None
     for part in arguments.parts:
-        {"lint": lint, "unit": unit, "suites": suites}[part](build, tally)
+        if part == "fuzz":
+            fuzz(build, tally, arguments.seconds)
+        else:
+            {"lint": lint, "unit": unit, "suites": suites}[part](build, tally)
     if tidy:
         tidy.finish(tally)
     with open(os.path.join(build, "results.json"), "w", encoding="utf-8") as file:

@@ -12,7 +12,8 @@ import time
 import unittest
 
 from engine import GROUP, IS_GABION, eventually
-from shim_case import CREATED, EXISTS, INVALID, NOT_FOUND, PRECONDITION, RUNNING, SHIM, STOPPED, ShimCase, UNIMPLEMENTED
+from shim_case import (CREATED, EXISTS, INVALID, NOT_FOUND, PRECONDITION, RUNNING, SHIM, STATE, STOPPED, ShimCase,
+                       UNIMPLEMENTED)
 from ttrpc_client import KINDS, Client, RpcError, fields, message
 
 
@@ -247,7 +248,7 @@ class Protocol(ShimCase):
         os.chmod(place + "/ttrpc_client.py", 0o644)
         return place
 
-    def test_five_hundred_lives(self):
+    def test_a_thousand_lives(self):
         """Creations with an exec each: no descriptor and no memory more, and nothing left."""
         shim = self.client.call("Connect", {1: self.id})[1]
         bundle = self.make_bundle("again", "sleep", "1000")
@@ -270,10 +271,11 @@ class Protocol(ShimCase):
         for _ in range(50):
             life()
         before = len(os.listdir(f"/proc/{shim}/fd")), memory()
-        for _ in range(450):
+        for _ in range(950):
             life()
         self.assertEqual(len(os.listdir(f"/proc/{shim}/fd")), before[0])
         self.assertLess(memory(), before[1] + 64)
+        self.assertEqual(os.listdir(STATE), [])
 
 
 if __name__ == "__main__":

@@ -10,11 +10,12 @@
 //
 // decode<KillRequest>(bytes) and encode(request) do the rest. A field is a std::string (string, bytes), an
 // unsigned or signed integer, a bool, an enumeration, another message, a std::optional of one (absent is not
-// the same as empty), or a std::vector of any of these. Unknown fields are skipped, the last of a field that
-// is there twice counts, and what is zero or empty is not written: proto3's rules.
+// the same as empty), or a std::vector of any of these, of kMaxElements at most. Unknown fields are skipped,
+// the last of a field that is there twice counts, and what is zero or empty is not written: proto3's rules.
 #pragma once
 
 #include <concepts>
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -25,6 +26,10 @@
 #include "shim/containerd/proto/wire.h"
 
 namespace gabion::proto {
+
+// An element that takes two bytes of a frame takes a hundred of memory: a frame must not become a thousand
+// times itself.
+inline constexpr size_t kMaxElements = 16'384;
 
 template <typename Message>
 Result<Message> decode(std::string_view bytes);
@@ -39,6 +44,11 @@ concept Scalar = std::integral<T> || std::is_enum_v<T>;
 inline Status expect(const Field& field, WireType type) {
   if (field.type == type) return ok_status();
   return make_error(Code::kInvalid, "protobuf: a field is of another kind than its message says");
+}
+
+inline Status room_for_one(size_t elements) {
+  if (elements < kMaxElements) return ok_status();
+  return make_error(Code::kInvalid, "protobuf: a field has more elements than are taken");
 }
 
 // Finds the member with the number of a field that was read, and fills it.
@@ -72,11 +82,14 @@ class Setter {
   Status set(std::vector<T>& member) {
     if constexpr (Scalar<T>) {
       if (field_.type == WireType::kBytes) {  // packed
-        for (Reader reader(field_.bytes); !reader.at_end();)
+        for (Reader reader(field_.bytes); !reader.at_end();) {
+          TRY(room_for_one(member.size()));
           member.push_back(static_cast<T>(TRY(reader.varint())));
+        }
         return ok_status();
       }
     }
+    TRY(room_for_one(member.size()));
     return set(member.emplace_back());
   }
   template <typename Message>

@@ -97,6 +97,17 @@ TEST(Message, WhatIsNoMessageIsAnError) {
   }
 }
 
+// Two bytes of a frame for each element: four million of them would be half a gigabyte.
+TEST(Message, ElementsAreBounded) {
+  std::string text;
+  for (size_t i = 0; i <= kMaxElements; ++i) text += std::string("\x1a\x00", 2);  // an empty mount
+  EXPECT_FALSE(decode<CreateTaskRequest>(text).ok());
+  text.resize(2 * kMaxElements);
+  const Result<CreateTaskRequest> decoded = decode<CreateTaskRequest>(text);
+  ASSERT_TRUE(decoded.ok()) << decoded.error().message();
+  EXPECT_EQ(decoded->rootfs.size(), kMaxElements);
+}
+
 // Whatever comes: an answer, and nothing beyond the bytes is read (the sanitizers' lane sees to that).
 TEST(Message, RandomAndMangledBytes) {
   std::mt19937 random(20);  // NOLINT: the same each time

@@ -64,14 +64,22 @@ Result<Fd> new_socket() {
   return socket;
 }
 
-// An invalid Fd: a shim of this pod serves there already. The caller holds the directory's lock.
-Result<Fd> listen_at(const std::string& path) {
+// Whether a shim serves there. If not, neither is the socket that one has left which was killed. The caller
+// holds the directory's lock.
+Result<bool> serves(const std::string& path) {
   const sockaddr_un address = address_of(path);
-  const auto* generic = reinterpret_cast<const sockaddr*>(&address);
   const Fd probe = TRY(new_socket());
-  if (::connect(probe.get(), generic, sizeof(address)) == 0) return Fd();
+  if (::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0) return true;
   if (errno != ENOENT && errno != ECONNREFUSED) return sys_error(concat({"connect to ", path}));
   if (::unlink(path.c_str()) != 0 && errno != ENOENT) return sys_error(concat({"unlink ", path}));
+  return false;
+}
+
+// An invalid Fd: a shim of this pod serves there already. The caller holds the directory's lock.
+Result<Fd> listen_at(const std::string& path) {
+  if (TRY(serves(path))) return Fd();
+  const sockaddr_un address = address_of(path);
+  const auto* generic = reinterpret_cast<const sockaddr*>(&address);
   Fd socket = TRY(new_socket());
   const mode_t mask = ::umask(0177);
   const int bound = ::bind(socket.get(), generic, sizeof(address));
@@ -190,6 +198,11 @@ Result<std::string> clear(const Flags& flags) {
   const Node node = TRY(node_of(flags.name_space));
   auto remove = [&flags](const container::Host& host) { return container::remove(host, flags.id, true); };
   TRY(on_node(node, Need::kStop, 0, answered_empty(remove)));
+  const Result<std::string> group = group_of_bundle(flags.id);
+  if (group.ok()) {
+    const Fd lock = TRY(lock_directory());
+    TRY(serves(socket_path(flags, *group)));
+  }
   return proto::encode(proto::DeleteResponse{.pid = 0, .exit_status = 128 + SIGKILL, .exited_at = now()});
 }
 

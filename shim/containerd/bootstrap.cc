@@ -64,20 +64,25 @@ Result<Fd> new_socket() {
   return socket;
 }
 
-// Whether a shim serves there. If not, neither is the socket that one has left which was killed. The caller
-// holds the directory's lock.
+// The caller holds the directory's lock.
 Result<bool> serves(const std::string& path) {
   const sockaddr_un address = address_of(path);
   const Fd probe = TRY(new_socket());
   if (::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0) return true;
   if (errno != ENOENT && errno != ECONNREFUSED) return sys_error(concat({"connect to ", path}));
-  if (::unlink(path.c_str()) != 0 && errno != ENOENT) return sys_error(concat({"unlink ", path}));
   return false;
+}
+
+// What a shim has left that was killed.
+Status remove_socket(const std::string& path) {
+  if (::unlink(path.c_str()) != 0 && errno != ENOENT) return sys_error(concat({"unlink ", path}));
+  return ok_status();
 }
 
 // An invalid Fd: a shim of this pod serves there already. The caller holds the directory's lock.
 Result<Fd> listen_at(const std::string& path) {
   if (TRY(serves(path))) return Fd();
+  TRY(remove_socket(path));
   const sockaddr_un address = address_of(path);
   const auto* generic = reinterpret_cast<const sockaddr*>(&address);
   Fd socket = TRY(new_socket());
@@ -201,7 +206,8 @@ Result<std::string> clear(const Flags& flags) {
   const Result<std::string> group = group_of_bundle(flags.id);
   if (group.ok()) {
     const Fd lock = TRY(lock_directory());
-    TRY(serves(socket_path(flags, *group)));
+    const std::string path = socket_path(flags, *group);
+    if (!TRY(serves(path))) TRY(remove_socket(path));
   }
   return proto::encode(proto::DeleteResponse{.pid = 0, .exit_status = 128 + SIGKILL, .exited_at = now()});
 }

@@ -22,8 +22,9 @@ NOT_FOUND, EXISTS, PRECONDITION, UNIMPLEMENTED, INVALID = 5, 6, 9, 12, 3
 CREATED, RUNNING, STOPPED = 1, 2, 3
 
 
-@unittest.skipUnless(IS_GABION, "gabion's own shim")
-class Protocol(unittest.TestCase):
+class Served(unittest.TestCase):
+    """A shim of the test's own, and a bundle of the test's name that it can be asked to run."""
+
     @classmethod
     def setUpClass(cls):
         cls.node = enter_node()
@@ -91,6 +92,9 @@ class Protocol(unittest.TestCase):
     def status(self, exec_id=""):
         return self.client.call("State", {1: self.id, 2: exec_id})[4]
 
+
+@unittest.skipUnless(IS_GABION, "gabion's own shim")
+class Protocol(Served):
     def start_with(self, given):
         """What `start` says of a container of this pod, whose shim serves already, when it is given that."""
         done = subprocess.run([SHIM, "-namespace", GROUP, "-address", "/none", "-id", self.id, "start"], cwd=self.bundle,

@@ -27,7 +27,7 @@ for tier in "$source"/profiles/*.policy.json; do
 done
 
 # The drop-ins name the binary where this installation puts it.
-for file in docker/daemon.json docker/README.md containerd/gabion-v2.toml containerd/gabion-v3.toml \
+for file in docker/daemon.json docker/daemon-shim.json docker/README.md containerd/gabion-v2.toml containerd/gabion-v3.toml \
             containerd/README.md; do
   install -d "$share/gabion/$(dirname "$file")"
   sed "s|/usr/local/bin/gabion|$prefix/bin/gabion|g" "$source/integration/$file" > "$share/gabion/$file"

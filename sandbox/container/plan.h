@@ -133,6 +133,7 @@ struct ProcessPlan {
   uint16_t columns = 0;
   bool shed_priority = false;  // what it inherits is no better than an ordinary process's
   bool own_stdio = false;      // pipes on 0, 1, 2 are given to the process's user
+  bool own_fifos = false;      // of these also FIFOs with a name, which were made for this process
   bool new_keyring = true;
   std::string keyring_name;
   struct Filter {
@@ -186,6 +187,7 @@ struct PlanInputs {
   std::string stage;  // see Plan
   bool no_pivot = false;
   bool no_new_keyring = false;
+  bool own_fifos = false;  // see ProcessPlan
 };
 
 // Opens, clones and compiles; changes nothing that outlives this process but missing mount points

@@ -57,6 +57,8 @@ std::string engine_behind_shim(const std::string& state_root) {
   const std::string root = clean_path(state_root);
   if (root.find("/runtime-runc/") != std::string::npos)
     return "docker";  // <exec-root>/runtime-runc/<namespace>
+  // A shim that is the runtime keeps the state by containerd's namespaces.
+  if (base_name(root) == "moby") return "docker";
   if (base_name(root) == "k8s.io") return "cri";
   return "containerd";
 }

@@ -32,6 +32,13 @@ struct MemoryCounter {
   uint64_t failcnt = 0;
 };
 
+// memory.oom_control, v1 only.
+struct OomControl {
+  uint64_t kill_disable = 0;
+  uint64_t under_oom = 0;
+  uint64_t kills = 0;
+};
+
 struct MemoryStats {
   MemoryCounter usage;
   MemoryCounter swap;  // memory + swap, on v2 too, as runc reports it
@@ -40,6 +47,7 @@ struct MemoryStats {
   uint64_t cache = 0;
   uint64_t rss = 0;
   std::vector<std::pair<std::string, uint64_t>> stat;  // memory.stat as it stands
+  OomControl oom_control;
 };
 
 struct PidsStats {
@@ -52,6 +60,7 @@ struct BlkioEntry {
   uint64_t minor = 0;
   std::string op;  // "Read", "Write", "Sync", "Async", "Discard", "Total"; "" for plain counters
   uint64_t value = 0;
+  std::string device{};  // "/dev/vda"; v1 only, and "" for one that is gone
 };
 
 struct BlkioStats {
@@ -68,7 +77,8 @@ struct BlkioStats {
 struct HugetlbStats {
   std::string page_size;  // "2MB"
   uint64_t usage = 0;     // bytes
-  uint64_t max = 0;       // v1 only
+  uint64_t max = 0;       // v1 only: the highest usage seen
+  uint64_t limit = 0;     // v2 only; UINT64_MAX: none
   uint64_t failcnt = 0;
 };
 
@@ -92,6 +102,33 @@ struct CpusetStats {
   int64_t sched_relax_domain_level = 0;
 };
 
+// How long tasks waited for a resource: shares of the last 10, 60 and 300 s in hundredths of a percent, and
+// microseconds in all.
+struct Pressure {
+  struct Line {
+    uint64_t avg10 = 0;
+    uint64_t avg60 = 0;
+    uint64_t avg300 = 0;
+    uint64_t total_us = 0;
+  };
+  Line some;
+  Line full;
+};
+
+// What only v2 has, as its files stand. UINT64_MAX: "max".
+struct UnifiedStats {
+  uint64_t pids_limit = 0;
+  uint64_t bursts = 0;
+  uint64_t burst_us = 0;
+  uint64_t swap_usage = 0;
+  uint64_t swap_limit = 0;
+  uint64_t swap_max = 0;
+  std::vector<std::pair<std::string, uint64_t>> memory_events;
+  std::optional<Pressure> cpu_pressure;  // absent: the kernel does not measure it
+  std::optional<Pressure> memory_pressure;
+  std::optional<Pressure> io_pressure;
+};
+
 // A part whose controller this host lacks stays zero or empty.
 struct CgroupStats {
   CpuStats cpu;
@@ -102,6 +139,7 @@ struct CgroupStats {
   std::vector<HugetlbStats> hugetlb;
   std::vector<RdmaEntry> rdma_current;
   std::vector<RdmaEntry> rdma_limit;
+  UnifiedStats unified;
 };
 
 Result<CgroupStats> read_stats(const CgroupLocation& location);

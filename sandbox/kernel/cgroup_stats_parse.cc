@@ -37,6 +37,30 @@ std::optional<std::pair<std::string_view, uint64_t>> parse_pair(std::string_view
   return std::pair(word.substr(0, equals), *value);
 }
 
+// "1.25" → 125: the kernel prints two decimals.
+uint64_t parse_hundredths(std::string_view text) {
+  const size_t dot = text.find('.');
+  if (dot == std::string_view::npos) return 0;
+  const std::optional<uint64_t> whole = parse_unsigned(text.substr(0, dot), UINT32_MAX);
+  const std::optional<uint64_t> rest = parse_unsigned(text.substr(dot + 1), 99);
+  return whole && rest ? *whole * 100 + *rest : 0;
+}
+
+Pressure::Line parse_pressure_line(const std::vector<std::string_view>& fields) {
+  Pressure::Line line;
+  for (const std::string_view field : fields) {
+    const size_t equals = field.find('=');
+    if (equals == std::string_view::npos) continue;
+    const std::string_view key = field.substr(0, equals);
+    const std::string_view value = field.substr(equals + 1);
+    if (key == "avg10") line.avg10 = parse_hundredths(value);
+    if (key == "avg60") line.avg60 = parse_hundredths(value);
+    if (key == "avg300") line.avg300 = parse_hundredths(value);
+    if (key == "total") line.total_us = parse_unsigned(value, UINT64_MAX).value_or(0);
+  }
+  return line;
+}
+
 }  // namespace
 
 std::vector<std::pair<std::string, uint64_t>> parse_flat(std::string_view text) {
@@ -125,6 +149,17 @@ void parse_io_stat(std::string_view text, BlkioStats& stats) {
       if (key == "dios") stats.serviced.push_back(entry("Discard"));
     }
   }
+}
+
+Pressure parse_pressure(std::string_view text) {
+  Pressure pressure;
+  for (const std::string_view line : split(text, '\n')) {
+    const std::vector<std::string_view> fields = words(line);
+    if (fields.empty()) continue;
+    if (fields[0] == "some") pressure.some = parse_pressure_line(fields);
+    if (fields[0] == "full") pressure.full = parse_pressure_line(fields);
+  }
+  return pressure;
 }
 
 uint64_t value_of(const std::vector<std::pair<std::string, uint64_t>>& lines, std::string_view key) {

@@ -25,6 +25,9 @@ std::vector<RdmaEntry> parse_rdma(std::string_view text);
 // io.stat, "8:0 rbytes=1 wbytes=2 rios=3 wios=4 ...", into v1's shape.
 void parse_io_stat(std::string_view text, BlkioStats& stats);
 
+// cpu.pressure: "some avg10=0.12 avg60=0.00 avg300=0.00 total=34", and the same of "full".
+Pressure parse_pressure(std::string_view text);
+
 // The value of `key` in parsed "key value" lines; 0 when absent.
 uint64_t value_of(const std::vector<std::pair<std::string, uint64_t>>& lines, std::string_view key);
 

@@ -1,5 +1,6 @@
 #include "kernel/cgroup_stats_v1.h"
 
+#include <limits.h>
 #include <unistd.h>
 
 #include <array>
@@ -68,6 +69,10 @@ Status read_memory(GroupDirectory& memory, MemoryStats& stats) {
   stats.stat = parse_flat(text);
   stats.cache = value_of(stats.stat, "cache");
   stats.rss = value_of(stats.stat, "rss");
+  const std::string oom = TRY(memory.read("memory.oom_control"));
+  stats.oom_control.kill_disable = flat_value(oom, "oom_kill_disable").value_or(0);
+  stats.oom_control.under_oom = flat_value(oom, "under_oom").value_or(0);
+  stats.oom_control.kills = flat_value(oom, "oom_kill").value_or(0);
   TRY(read_counter(memory, "memory", stats.usage));
   TRY(read_counter(memory, "memory.memsw", stats.swap));
   TRY(read_counter(memory, "memory.kmem", stats.kernel));
@@ -81,10 +86,22 @@ Status read_pids(GroupDirectory& pids, PidsStats& stats) {
   return ok_status();
 }
 
+// The link that the kernel keeps by a device's number ends with its name.
+std::string device_name(const BlkioEntry& entry) {
+  const std::string link =
+      concat({"/sys/dev/block/", std::to_string(entry.major), ":", std::to_string(entry.minor)});
+  std::array<char, PATH_MAX> target{};
+  const ssize_t size = ::readlink(link.c_str(), target.data(), target.size());
+  if (size <= 0) return "";
+  const std::string_view path(target.data(), static_cast<size_t>(size));
+  return concat({"/dev/", path.substr(path.rfind('/') + 1)});
+}
+
 Status read_entries(GroupDirectory& blkio, const std::string& file, std::vector<BlkioEntry>& entries) {
   if (!blkio.has(file.c_str())) return ok_status();
   const std::string text = TRY(blkio.read(file));
   entries = parse_blkio(text);
+  for (BlkioEntry& entry : entries) entry.device = device_name(entry);
   return ok_status();
 }
 

@@ -13,7 +13,7 @@
 namespace gabion::kernel {
 namespace {
 
-Status read_cpu(GroupDirectory& group, CpuStats& stats) {
+Status read_cpu(GroupDirectory& group, CpuStats& stats, UnifiedStats& unified) {
   // cpu.stat is there without the controller too, with usage only.
   const std::string text = TRY(group.read("cpu.stat"));
   auto micro = [&](std::string_view key) { return flat_value(text, key).value_or(0) * 1000; };
@@ -23,7 +23,16 @@ Status read_cpu(GroupDirectory& group, CpuStats& stats) {
   stats.periods = flat_value(text, "nr_periods").value_or(0);
   stats.throttled_periods = flat_value(text, "nr_throttled").value_or(0);
   stats.throttled_ns = micro("throttled_usec");
+  unified.bursts = flat_value(text, "nr_bursts").value_or(0);
+  unified.burst_us = flat_value(text, "burst_usec").value_or(0);
   return ok_status();
+}
+
+// Not there without CONFIG_PSI, and not readable (EOPNOTSUPP) where it is switched off.
+std::optional<Pressure> read_pressure(GroupDirectory& group, const char* file) {
+  if (!group.has(file)) return std::nullopt;
+  const Result<std::string> text = group.read(file);
+  return text.ok() ? std::optional(parse_pressure(*text)) : std::nullopt;
 }
 
 // A file of a later kernel, or of a controller that is off, leaves the value alone.
@@ -37,7 +46,7 @@ uint64_t add_limits(uint64_t left, uint64_t right) {
   return left > UINT64_MAX - right ? UINT64_MAX : left + right;
 }
 
-Status read_memory(GroupDirectory& group, MemoryStats& stats) {
+Status read_memory(GroupDirectory& group, MemoryStats& stats, UnifiedStats& unified) {
   if (!group.has("memory.current")) return ok_status();
   const std::string text = TRY(group.read("memory.stat"));
   stats.stat = parse_flat(text);
@@ -48,23 +57,23 @@ Status read_memory(GroupDirectory& group, MemoryStats& stats) {
   TRY(read_if_there(group, "memory.peak", stats.usage.max));  // Linux 5.19
   const std::string events = TRY(group.read("memory.events"));
   stats.usage.failcnt = flat_value(events, "max").value_or(0);
+  unified.memory_events = parse_flat(events);
   // v1 counts memory and swap together; so do the engines' readers of these fields.
   if (!group.has("memory.swap.current")) return ok_status();
-  const uint64_t swap = TRY(group.read_number("memory.swap.current"));
-  const uint64_t limit = TRY(group.read_number("memory.swap.max"));
-  stats.swap.usage = stats.usage.usage + swap;
-  stats.swap.limit = add_limits(stats.usage.limit, limit);
-  uint64_t peak = 0;
-  TRY(read_if_there(group, "memory.swap.peak", peak));
-  stats.swap.max = stats.usage.max + peak;
+  unified.swap_usage = TRY(group.read_number("memory.swap.current"));
+  unified.swap_limit = TRY(group.read_number("memory.swap.max"));
+  TRY(read_if_there(group, "memory.swap.peak", unified.swap_max));  // Linux 6.5
+  stats.swap.usage = stats.usage.usage + unified.swap_usage;
+  stats.swap.limit = add_limits(stats.usage.limit, unified.swap_limit);
+  stats.swap.max = stats.usage.max + unified.swap_max;
   return ok_status();
 }
 
-Status read_pids(GroupDirectory& group, PidsStats& stats) {
+Status read_pids(GroupDirectory& group, PidsStats& stats, UnifiedStats& unified) {
   if (!group.has("pids.current")) return ok_status();
   stats.current = TRY(group.read_number("pids.current"));
-  const uint64_t limit = TRY(group.read_number("pids.max"));
-  stats.limit = limit == UINT64_MAX ? 0 : limit;
+  unified.pids_limit = TRY(group.read_number("pids.max"));
+  stats.limit = unified.pids_limit == UINT64_MAX ? 0 : unified.pids_limit;
   return ok_status();
 }
 
@@ -120,6 +129,7 @@ Status read_hugetlb_v2(GroupDirectory& directory, CgroupStats& stats) {
     const std::string prefix = concat({"hugetlb.", size});
     HugetlbStats entry{.page_size = size};
     entry.usage = TRY(directory.read_number(prefix + ".current"));
+    entry.limit = TRY(directory.read_number(prefix + ".max"));
     const std::string events = TRY(directory.read(prefix + ".events"));
     entry.failcnt = flat_value(events, "max").value_or(0);
     stats.hugetlb.push_back(std::move(entry));
@@ -130,10 +140,13 @@ Status read_hugetlb_v2(GroupDirectory& directory, CgroupStats& stats) {
 Status read_stats_v2(Group& group, CgroupStats& stats) {
   GroupDirectory* unified = group.unified();
   if (unified == nullptr) return make_error(Code::kNotFound, "the container has no cgroup");
-  TRY(read_cpu(*unified, stats.cpu));
+  TRY(read_cpu(*unified, stats.cpu, stats.unified));
   TRY(read_cpuset(*unified, stats.cpuset));
-  TRY(read_memory(*unified, stats.memory));
-  TRY(read_pids(*unified, stats.pids));
+  TRY(read_memory(*unified, stats.memory, stats.unified));
+  TRY(read_pids(*unified, stats.pids, stats.unified));
+  stats.unified.cpu_pressure = read_pressure(*unified, "cpu.pressure");
+  stats.unified.memory_pressure = read_pressure(*unified, "memory.pressure");
+  stats.unified.io_pressure = read_pressure(*unified, "io.pressure");
   TRY(read_io(*unified, stats.blkio));
   TRY(read_hugetlb_v2(*unified, stats));
   return read_rdma(*unified, stats);

@@ -64,14 +64,27 @@ Result<Fd> new_socket() {
   return socket;
 }
 
+// The caller holds the directory's lock.
+Result<bool> serves(const std::string& path) {
+  const sockaddr_un address = address_of(path);
+  const Fd probe = TRY(new_socket());
+  if (::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0) return true;
+  if (errno != ENOENT && errno != ECONNREFUSED) return sys_error(concat({"connect to ", path}));
+  return false;
+}
+
+// What a shim has left that was killed.
+Status remove_socket(const std::string& path) {
+  if (::unlink(path.c_str()) != 0 && errno != ENOENT) return sys_error(concat({"unlink ", path}));
+  return ok_status();
+}
+
 // An invalid Fd: a shim of this pod serves there already. The caller holds the directory's lock.
 Result<Fd> listen_at(const std::string& path) {
+  if (TRY(serves(path))) return Fd();
+  TRY(remove_socket(path));
   const sockaddr_un address = address_of(path);
   const auto* generic = reinterpret_cast<const sockaddr*>(&address);
-  const Fd probe = TRY(new_socket());
-  if (::connect(probe.get(), generic, sizeof(address)) == 0) return Fd();
-  if (errno != ENOENT && errno != ECONNREFUSED) return sys_error(concat({"connect to ", path}));
-  if (::unlink(path.c_str()) != 0 && errno != ENOENT) return sys_error(concat({"unlink ", path}));
   Fd socket = TRY(new_socket());
   const mode_t mask = ::umask(0177);
   const int bound = ::bind(socket.get(), generic, sizeof(address));
@@ -190,6 +203,12 @@ Result<std::string> clear(const Flags& flags) {
   const Node node = TRY(node_of(flags.name_space));
   auto remove = [&flags](const container::Host& host) { return container::remove(host, flags.id, true); };
   TRY(on_node(node, Need::kStop, 0, answered_empty(remove)));
+  const Result<std::string> group = group_of_bundle(flags.id);
+  if (group.ok()) {
+    const Fd lock = TRY(lock_directory());
+    const std::string path = socket_path(flags, *group);
+    if (!TRY(serves(path))) TRY(remove_socket(path));
+  }
   return proto::encode(proto::DeleteResponse{.pid = 0, .exit_status = 128 + SIGKILL, .exited_at = now()});
 }
 

@@ -75,6 +75,7 @@ void Service::end_others(const Container& owner) {
 }
 
 void Service::tell_exit(Container& owner, Process& process) {
+  read_memory_event(owner.id);  // the reason of an end is told before it
   process.phase = Phase::kStopped;
   if (process.stdio != nullptr) process.stdio->drain();
   if (&process == &owner.first && owner.violations != nullptr) owner.violations->finish();

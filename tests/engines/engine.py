@@ -88,7 +88,10 @@ class Terminal:
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             os.execvp(command[0], command)
-        run("stty", "-F", os.ttyname(self._slave()), "rows", "40", "cols", "100")
+        self.resize(40, 100)
+
+    def resize(self, rows, columns):
+        run("stty", "-F", os.ttyname(self._slave()), "rows", str(rows), "cols", str(columns))
 
     def _slave(self):
         # The slave's name without opening it as a controlling terminal: TIOCGPTPEER (Linux 4.13).
@@ -317,13 +320,58 @@ def enter_node(whole=True):
 
 
 class DockerCase(unittest.TestCase):
-    """Tests on Docker. Containers, volumes and networks made through the helpers are removed."""
+    """Tests on Docker. Containers, volumes and networks made through the helpers are removed.
+
+    Debian 12's dockerd, which runs in the node; another one is another answer to the six questions that follow."""
+
+    RUNTIME_STATE = "/run/docker/runtime-runc/moby"  # where the runtime keeps what it knows of Docker's containers
 
     @classmethod
     def setUpClass(cls):
         cls.node = enter_node()
+        cls.start_engine()
+        cls.image = cls.load("busybox")
+
+    @classmethod
+    def start_engine(cls):
         cls.node.start_docker()
-        cls.image = cls.node.image("busybox")
+
+    @classmethod
+    def load(cls, name):
+        """Makes sure Docker has an image of images.py; its name there."""
+        return cls.node.image(name)
+
+    @classmethod
+    def client(cls):
+        return (DOCKER,)
+
+    @staticmethod
+    def path(path):
+        """A path of the daemon's, as this process finds it."""
+        return path
+
+    @staticmethod
+    def get(url):
+        """What a server on the daemon's network answers; OSError."""
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return answer.read().decode()
+
+    # --- whichever it is ---
+
+    @classmethod
+    def docker(cls, *arguments, **options):
+        return run(*cls.client(), *arguments, **options)
+
+    def fetch(self, url):
+        """The page, or "" while nothing answers."""
+        try:
+            return self.get(url)
+        except OSError:
+            return ""
+
+    def containers_of_runtime(self):
+        """What the runtime itself still lists."""
+        return os.listdir(self.RUNTIME_STATE) if os.path.isdir(self.RUNTIME_STATE) else []
 
     def setUp(self):
         self.base = re.sub(r"[^a-z0-9]+", "-", self._testMethodName)[:40]
@@ -333,35 +381,35 @@ class DockerCase(unittest.TestCase):
     def _remove(self):
         for terminal in self.terminals:
             terminal.close()
-        left = docker("ps", "-aq").out.split()
+        left = self.docker("ps", "-aq").out.split()
         if left:
-            docker("rm", "-fv", *left)
+            self.docker("rm", "-fv", *left)
         for volume in self.volumes:
-            docker("volume", "rm", "-f", volume)
+            self.docker("volume", "rm", "-f", volume)
         for network in self.networks:
-            docker("network", "rm", network)
+            self.docker("network", "rm", network)
 
     def name(self, suffix=""):
         return self.base + suffix
 
     def sh(self, script, *options, **keywords):
         """`docker run --rm OPTIONS busybox sh -c SCRIPT`."""
-        return docker("run", "--rm", *options, self.image, "sh", "-c", script, **keywords)
+        return self.docker("run", "--rm", *options, self.image, "sh", "-c", script, **keywords)
 
     def daemon(self, *arguments, suffix="", image=None, options=()):
         """A container in the background; returns its name."""
         name = self.name(suffix)
-        docker("run", "-d", "--name", name, *options, image or self.image, *arguments)
+        self.docker("run", "-d", "--name", name, *options, image or self.image, *arguments)
         return name
 
     def volume(self, suffix=""):
         volume = self.name(suffix)
-        docker("volume", "create", volume)
+        self.docker("volume", "create", volume)
         self.volumes.append(volume)
         return volume
 
     def network(self):
-        docker("network", "create", self.name())
+        self.docker("network", "create", self.name())
         self.networks.append(self.name())
         return self.name()
 
@@ -370,7 +418,7 @@ class DockerCase(unittest.TestCase):
         return self.terminals[-1]
 
     def inspect(self, name, template):
-        return docker("inspect", "-f", "{{" + template + "}}", name).out
+        return self.docker("inspect", "-f", "{{" + template + "}}", name).out
 
     def state(self, name):
         return self.inspect(name, ".State.Status")
@@ -378,24 +426,16 @@ class DockerCase(unittest.TestCase):
     def await_state(self, name, state, timeout=30):
         eventually(lambda: self.state(name) == state, f"{name} {state}", timeout)
 
-    def fetch(self, port):
-        """The page that a published port serves; "" while there is none."""
-        try:
-            with urllib.request.urlopen(f"http://{BRIDGE}:{port}/", timeout=5) as answer:
-                return answer.read().decode()
-        except OSError:
-            return ""
-
     def await_page(self, port, text):
         try:
-            eventually(lambda: self.fetch(port) == text, f"{text!r} on port {port}")
+            eventually(lambda: self.fetch(f"http://{BRIDGE}:{port}/") == text, f"{text!r} on port {port}")
         except AssertionError as error:
-            result = docker("logs", self.name())
+            result = self.docker("logs", self.name())
             raise AssertionError(f"{error}\n{result.out}\n{result.err}") from None
 
     def assert_in_logs(self, name, text, timeout=30):
         def logs():
-            result = docker("logs", name)
+            result = self.docker("logs", name)
             return text in result.out + result.err
         eventually(logs, f"{text!r} in the logs of {name}", timeout)
 
@@ -406,9 +446,9 @@ class DockerCase(unittest.TestCase):
             return
         pid = self.inspect(name, ".State.Pid")
         assert_process_hardened(self, pid)
-        status = docker("exec", name, "cat", "/proc/self/status").out
+        status = self.docker("exec", name, "cat", "/proc/self/status").out
         assert_status_hardened(self, status)
-        refused = docker("exec", "--user", "0", name, "sh", "-c", "echo x > /gabion-was-here", check=False)
+        refused = self.docker("exec", "--user", "0", name, "sh", "-c", "echo x > /gabion-was-here", check=False)
         self.assertNotEqual(refused.code, 0, "the root is writable")
 
 

@@ -363,7 +363,10 @@ def _install(scratch, target, base, recipe):
 
 
 def build():
-    """Builds what is not in the cache; the archive of each image by its name."""
+    """Builds what is not in the cache; the archive of each image by its name. With GABION_TEST_ARCHIVES, those that are
+    in that directory instead, on a machine that has no way to build any."""
+    if ready := os.environ.get("GABION_TEST_ARCHIVES"):
+        return {name.removesuffix(".tar"): os.path.join(ready, name) for name in os.listdir(ready)}
     return {"busybox": busybox(), **{name: debian(name) for name in RECIPES}}
 
 

@@ -1,6 +1,7 @@
 """Root file systems of Debian's newer releases with their containerd, as archives that are made once."""
 
 import json
+import os
 
 import images
 
@@ -10,6 +11,8 @@ SUITES = {"trixie": CONTAINERD + ",docker-cli,docker.io", "testing": CONTAINERD 
 
 def build():
     """{suite: archive}"""
+    if os.environ.get("GABION_TEST_ARCHIVES"):  # as images.build()
+        return {}
     return {suite: archive(suite) for suite in SUITES}
 
 

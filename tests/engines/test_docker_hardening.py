@@ -4,14 +4,28 @@ import json
 import os
 import subprocess
 
-from engine import (IS_GABION, RUNTIME, DockerCase, assert_process_hardened, docker, eventually, only_gabion,
-                    cgroups, process_parents)
+from engine import (IS_GABION, RUNTIME, DockerCase, assert_process_hardened, cgroups, eventually, only_gabion,
+                    process_parents)
 
 
 @only_gabion
 class Promises(DockerCase):
+    @staticmethod
+    def runtimes():
+        """Pids of the runtime under test that are children of this node's shims."""
+        node = os.readlink("/proc/self/ns/mnt")
+        found = []
+        for pid in process_parents():
+            try:
+                if os.readlink(f"/proc/{pid}/exe") == os.path.realpath(RUNTIME) and \
+                        os.readlink(f"/proc/{pid}/ns/mnt") == node:
+                    found.append(pid)
+            except OSError:
+                pass
+        return found
+
     def refused(self, *options, because):
-        result = docker("run", "--rm", *options, self.image, "true", check=False)
+        result = self.docker("run", "--rm", *options, self.image, "true", check=False)
         self.assertNotEqual(result.code, 0, result)
         self.assertRegex(result.err, because)
         return result
@@ -22,9 +36,9 @@ class Promises(DockerCase):
 
     def test_exec_is_held_to_the_same(self):
         name = self.daemon("sleep", "1000")
-        status = docker("exec", "--privileged", name, "cat", "/proc/self/status", check=False)
+        status = self.docker("exec", "--privileged", name, "cat", "/proc/self/status", check=False)
         if status.code == 0:
-            plain = docker("exec", name, "cat", "/proc/self/status").out
+            plain = self.docker("exec", name, "cat", "/proc/self/status").out
             pick = lambda text: [l for l in text.splitlines() if l.startswith(("Cap", "NoNew", "Seccomp"))]
             self.assertEqual(pick(status.out), pick(plain))
 
@@ -46,8 +60,8 @@ class Promises(DockerCase):
         self.refused("-v", "/run/containerd:/c", because="containerd")
 
     def test_engine_socket_behind_a_link_is_refused(self):
-        os.symlink("/run/docker.sock", "/srv/innocent")
-        self.addCleanup(os.unlink, "/srv/innocent")
+        os.symlink("/run/docker.sock", self.path("/srv/innocent"))
+        self.addCleanup(os.unlink, self.path("/srv/innocent"))
         self.refused("-v", "/srv/innocent:/s", because="docker.sock")
 
     def test_sensitive_host_paths_are_refused(self):
@@ -57,19 +71,19 @@ class Promises(DockerCase):
 
     def test_host_pid_namespace(self):
         """Rewritten to a private one, or refused: never the host's."""
-        result = docker("run", "--rm", "--pid=host", self.image, "sh", "-c", "echo $$; ls /proc/ | grep -c '^[0-9]'",
+        result = self.docker("run", "--rm", "--pid=host", self.image, "sh", "-c", "echo $$; ls /proc/ | grep -c '^[0-9]'",
                         check=False)
         if result.code == 0:
             self.assertEqual(result.out.split()[0], "1")
 
     def test_host_network(self):
-        result = docker("run", "--rm", "--network=host", self.image, "ip", "-o", "link", check=False)
+        result = self.docker("run", "--rm", "--network=host", self.image, "ip", "-o", "link", check=False)
         self.assertTrue(result.code != 0 or "docker0" not in result.out, result)
 
     def test_host_ipc_and_uts(self):
         for option in ("--ipc=host", "--uts=host"):
             kind = option.split("=")[0].strip("-")
-            result = docker("run", "--rm", option, self.image, "readlink", f"/proc/self/ns/{kind}", check=False)
+            result = self.docker("run", "--rm", option, self.image, "readlink", f"/proc/self/ns/{kind}", check=False)
             self.assertTrue(result.code != 0 or result.out != os.readlink(f"/proc/self/ns/{kind}"), result)
 
     def test_added_capabilities_stay_out(self):
@@ -85,7 +99,7 @@ class Promises(DockerCase):
         self.assertNotEqual(result.code, 0)
 
     def test_devices_are_dropped_or_refused(self):
-        result = docker("run", "--rm", "--device", "/dev/loop-control", self.image, "ls", "/dev/loop-control",
+        result = self.docker("run", "--rm", "--device", "/dev/loop-control", self.image, "ls", "/dev/loop-control",
                         check=False)
         self.assertNotEqual(result.code, 0)
 
@@ -97,13 +111,13 @@ class Promises(DockerCase):
                         "echo 1 > /proc/sys/kernel/panic", "echo c > /proc/sysrq-trigger", "mknod /tmp/m c 1 1",
                         "chroot / true && echo 5 > /proc/sys/net/ipv4/ip_default_ttl"):
             with self.subTest(command):
-                self.assertNotEqual(docker("exec", name, "sh", "-c", command, check=False).code, 0)
+                self.assertNotEqual(self.docker("exec", name, "sh", "-c", command, check=False).code, 0)
 
     def test_nothing_writable_is_executable(self):
         name = self.daemon("sleep", "1000")
         for directory in ("/tmp", "/run", "/var/tmp", "/dev/shm"):
             with self.subTest(directory):
-                result = docker("exec", name, "sh", "-c",
+                result = self.docker("exec", name, "sh", "-c",
                                 f"cp /bin/busybox {directory}/true && {directory}/true", check=False)
                 self.assertEqual(result.code, 126, result)
         assert_process_hardened(self, self.inspect(name, ".State.Pid"))
@@ -118,11 +132,11 @@ class Promises(DockerCase):
 
     def test_audit_has_the_whole_life(self):
         name = self.daemon("sleep", "1000")
-        docker("exec", name, "true")
+        self.docker("exec", name, "true")
         identity = self.inspect(name, ".Id")
-        docker("rm", "-f", name)
+        self.docker("rm", "-f", name)
         events = []
-        with open("/var/log/gabion/audit.jsonl", encoding="utf-8") as log:
+        with open(self.path("/var/log/gabion/audit.jsonl"), encoding="utf-8") as log:
             for line in log:
                 record = json.loads(line)
                 if identity in line:
@@ -133,28 +147,28 @@ class Promises(DockerCase):
 
     def test_refusals_leave_nothing(self):
         for _ in range(5):
-            docker("run", "--rm", "--privileged", self.image, "true", check=False)
+            self.docker("run", "--rm", "--privileged", self.image, "true", check=False)
         eventually(lambda: not [c for c in cgroups() if len(c.split("/")[-1]) == 64], "no cgroup left")
-        self.assertEqual(containers_of_runtime(), [])
+        self.assertEqual(self.containers_of_runtime(), [])
 
     def test_killed_runtime_leaves_nothing(self):
         """SIGKILL of the runtime at any moment of `create`; the engine cleans up or can."""
         for delay in ("0.2", "0.23", "0.26", "0.3"):
-            process = subprocess.Popen(["docker", "run", "--rm", "--name", self.name(delay), self.image, "sleep", "5"],
+            process = subprocess.Popen([*self.client(), "run", "--rm", "--name", self.name(delay), self.image, "sleep", "5"],
                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             try:
                 process.wait(float(delay))
             except subprocess.TimeoutExpired:
                 pass
-            for pid in runtimes():
+            for pid in self.runtimes():
                 try:
                     os.kill(pid, 9)
                 except ProcessLookupError:
                     pass
-            docker("rm", "-f", self.name(delay), check=False)
+            self.docker("rm", "-f", self.name(delay), check=False)
             process.wait(60)
         eventually(lambda: not [c for c in cgroups() if len(c.split("/")[-1]) == 64], "no cgroup left")
-        self.assertEqual(containers_of_runtime(), [])
+        self.assertEqual(self.containers_of_runtime(), [])
 
 
 class Leftovers(DockerCase):
@@ -165,29 +179,9 @@ class Leftovers(DockerCase):
         before = mounts()
         for suffix in ("-a", "-b", "-c"):
             self.daemon("sleep", "1000", suffix=suffix, options=("-v", "/data", "--tmpfs", "/t"))
-        docker("rm", "-fv", *(self.name(s) for s in ("-a", "-b", "-c")))
+        self.docker("rm", "-fv", *(self.name(s) for s in ("-a", "-b", "-c")))
         eventually(lambda: mounts() == before, "the mount table as before")
         eventually(lambda: not [c for c in cgroups() if len(c.split("/")[-1]) == 64], "no cgroup left")
-        self.assertEqual(containers_of_runtime(), [])
+        self.assertEqual(self.containers_of_runtime(), [])
         if IS_GABION:
             self.assertEqual([name for name in os.listdir("/run/gabion/ids") if not name.startswith(".")], [])
-
-
-def containers_of_runtime():
-    """What the runtime itself still lists under Docker's state root."""
-    root = "/run/docker/runtime-runc/moby"
-    return os.listdir(root) if os.path.isdir(root) else []
-
-
-def runtimes():
-    """Pids of the runtime under test that are children of this node's shims."""
-    node = os.readlink("/proc/self/ns/mnt")
-    found = []
-    for pid in process_parents():
-        try:
-            if os.readlink(f"/proc/{pid}/exe") == os.path.realpath(RUNTIME) and \
-                    os.readlink(f"/proc/{pid}/ns/mnt") == node:
-                found.append(pid)
-        except OSError:
-            pass
-    return found

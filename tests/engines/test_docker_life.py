@@ -7,7 +7,7 @@ import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from engine import DOCKER, GROUP, IS_GABION, DockerCase, cgroups, docker, eventually
+from engine import GROUP, IS_GABION, DockerCase, cgroups, eventually
 
 
 class Run(DockerCase):
@@ -19,7 +19,7 @@ class Run(DockerCase):
         self.assertEqual(self.sh("echo here", "--runtime", "gabion").out, "here")
 
     def test_standard_input(self):
-        self.assertEqual(docker("run", "--rm", "-i", self.image, "cat", stdin="one\ntwo\n").out, "one\ntwo")
+        self.assertEqual(self.docker("run", "--rm", "-i", self.image, "cat", stdin="one\ntwo\n").out, "one\ntwo")
 
     def test_large_output_arrives_whole(self):
         self.assertEqual(len(self.sh("dd if=/dev/zero bs=1024 count=2048 2>/dev/null | tr '\\0' x").out), 2 << 20)
@@ -42,15 +42,15 @@ class Run(DockerCase):
                 self.assertEqual(self.sh(script, check=False).code, code)
 
     def test_exit_code_127_for_a_missing_command(self):
-        result = docker("run", "--rm", self.image, "/bin/no-such-thing", check=False)
+        result = self.docker("run", "--rm", self.image, "/bin/no-such-thing", check=False)
         self.assertEqual(result.code, 127, result)
         self.assertIn("no such file or directory", result.err)
-        result = docker("run", "--rm", self.image, "no-such-thing", check=False)
+        result = self.docker("run", "--rm", self.image, "no-such-thing", check=False)
         self.assertEqual(result.code, 127, result)
         self.assertIn("executable file not found in $PATH", result.err)
 
     def test_exit_code_126_for_a_file_that_cannot_run(self):
-        result = docker("run", "--rm", self.image, "/etc/not-executable", check=False)
+        result = self.docker("run", "--rm", self.image, "/etc/not-executable", check=False)
         self.assertEqual(result.code, 126, result)
         self.assertIn("permission denied", result.err)
 
@@ -82,7 +82,7 @@ class Run(DockerCase):
         self.assertEqual(lines[1:], [], "a zombie was left")
 
     def test_terminal(self):
-        terminal = self.terminal(DOCKER, "run", "--rm", "-it", self.image, "sh")
+        terminal = self.terminal(*self.client(), "run", "--rm", "-it", self.image, "sh")
         terminal.expect(r"# ")
         terminal.send("test -t 0 && tty && stty size\n")
         terminal.expect(r"/dev/(pts/0|console)")
@@ -90,8 +90,19 @@ class Run(DockerCase):
         terminal.send("exit 7\n")
         self.assertEqual(terminal.wait(), 7)
 
+    def test_terminal_changes_its_size(self):
+        terminal = self.terminal(*self.client(), "run", "--rm", "-it", self.image, "sh")
+        terminal.expect("# ")
+        terminal.send("until stty size | grep 100; do sleep 0.1; done; sleep 0.2; echo ready\n")
+        terminal.expect("\nready")
+        terminal.resize(50, 120)
+        terminal.send("until stty size | grep 50; do sleep 0.1; done\n")
+        terminal.expect("\n50 120")
+        terminal.send("exit\n")
+        self.assertEqual(terminal.wait(), 0)
+
     def test_terminal_interrupt(self):
-        terminal = self.terminal(DOCKER, "run", "--rm", "-it", self.image, "sh", "-c",
+        terminal = self.terminal(*self.client(), "run", "--rm", "-it", self.image, "sh", "-c",
                                  "trap 'echo caught; exit 5' INT; echo ready; while :; do sleep 0.1; done")
         terminal.expect("ready")
         terminal.send("\x03")
@@ -100,22 +111,24 @@ class Run(DockerCase):
 
 
 class Lifecycle(DockerCase):
+    AT_ONCE = 30
+
     def test_logs(self):
         name = self.daemon("sh", "-c", "i=0; while [ $i -lt 5 ]; do echo line $i; i=$((i+1)); done; echo oops >&2")
-        docker("wait", name)
-        result = docker("logs", name)
+        self.docker("wait", name)
+        result = self.docker("logs", name)
         self.assertEqual(result.out.splitlines(), [f"line {i}" for i in range(5)])
         self.assertEqual(result.err, "oops")
-        tail = docker("logs", "--tail", "1", name)
+        tail = self.docker("logs", "--tail", "1", name)
         self.assertEqual(len((tail.out + tail.err).splitlines()), 1)
 
     def test_logs_followed_until_the_end(self):
         name = self.daemon("sh", "-c", "for i in 1 2 3; do echo $i; sleep 0.3; done")
-        self.assertEqual(docker("logs", "-f", name).out.split(), ["1", "2", "3"])
+        self.assertEqual(self.docker("logs", "-f", name).out.split(), ["1", "2", "3"])
 
     def test_attach(self):
-        docker("run", "-dit", "--name", self.name(), self.image, "sh")
-        terminal = self.terminal(DOCKER, "attach", self.name())
+        self.docker("run", "-dit", "--name", self.name(), self.image, "sh")
+        terminal = self.terminal(*self.client(), "attach", self.name())
         terminal.send("echo $((6*7))-attached\n")
         terminal.expect("42-attached")
         terminal.send("\x10\x11")  # ctrl-p ctrl-q: detach
@@ -123,51 +136,51 @@ class Lifecycle(DockerCase):
         self.assertEqual(self.state(self.name()), "running")
 
     def test_attach_without_terminal(self):
-        docker("create", "-i", "--name", self.name(), self.image, "sh", "-c", "read line; echo got $line; exit 9")
-        result = docker("start", "-ai", self.name(), stdin="word\n", check=False)
+        self.docker("create", "-i", "--name", self.name(), self.image, "sh", "-c", "read line; echo got $line; exit 9")
+        result = self.docker("start", "-ai", self.name(), stdin="word\n", check=False)
         self.assertEqual((result.out, result.code), ("got word", 9))
 
     def test_stop_asks_first(self):
         name = self.daemon("sh", "-c", "trap 'echo bye; exit 0' TERM; echo up; while :; do sleep 0.1; done")
         self.assert_in_logs(name, "up")
-        docker("stop", "-t", "20", name)
+        self.docker("stop", "-t", "20", name)
         self.assertEqual(self.inspect(name, ".State.ExitCode"), "0")
-        self.assertIn("bye", docker("logs", name).out)
+        self.assertIn("bye", self.docker("logs", name).out)
 
     def test_stop_kills_in_the_end(self):
         name = self.daemon("sh", "-c", "trap '' TERM; echo up; while :; do sleep 0.1; done")
         self.assert_in_logs(name, "up")
-        docker("stop", "-t", "1", name)
+        self.docker("stop", "-t", "1", name)
         self.assertEqual(self.inspect(name, ".State.ExitCode"), "137")
 
     def test_kill_with_a_signal(self):
         name = self.daemon("sh", "-c", "trap 'echo usr1' USR1; echo up; while :; do sleep 0.1; done")
         self.assert_in_logs(name, "up")
-        docker("kill", "-s", "USR1", name)
+        self.docker("kill", "-s", "USR1", name)
         self.assert_in_logs(name, "usr1")
-        docker("kill", name)
+        self.docker("kill", name)
         self.await_state(name, "exited")
         self.assertEqual(self.inspect(name, ".State.ExitCode"), "137")
-        self.assertNotEqual(docker("kill", name, check=False).code, 0)
+        self.assertNotEqual(self.docker("kill", name, check=False).code, 0)
 
     def test_kill_takes_every_process(self):
         marker = "86421"
         name = self.daemon("sh", "-c", f"sleep {marker} & setsid sleep {marker} & sleep {marker}")
         eventually(lambda: len(pids_of("sleep " + marker)) == 3, "all processes up")
-        docker("kill", name)
+        self.docker("kill", name)
         self.await_state(name, "exited")
         eventually(lambda: not pids_of("sleep " + marker), "no process left")
 
     def test_restart(self):
         name = self.daemon("sh", "-c", "echo started; sleep 1000")
         first = self.inspect(name, ".State.Pid")
-        docker("restart", "-t", "1", name)
+        self.docker("restart", "-t", "1", name)
         self.assertNotEqual(self.inspect(name, ".State.Pid"), first)
-        self.assertEqual(docker("logs", name).out.split(), ["started", "started"])
+        self.assertEqual(self.docker("logs", name).out.split(), ["started", "started"])
 
     def test_restart_policy_on_failure(self):
         name = self.daemon("sh", "-c", "echo try; exit 4", options=("--restart", "on-failure:2"))
-        eventually(lambda: docker("logs", name).out.split() == ["try"] * 3 and self.state(name) == "exited",
+        eventually(lambda: self.docker("logs", name).out.split() == ["try"] * 3 and self.state(name) == "exited",
                    "the first try and two more")
         self.assertEqual(self.inspect(name, ".RestartCount"), "2")
         self.assertEqual(self.inspect(name, ".State.ExitCode"), "4")
@@ -182,48 +195,48 @@ class Lifecycle(DockerCase):
     def test_pause(self):
         name = self.daemon("sh", "-c", "while :; do echo tick; sleep 0.1; done")
         self.assert_in_logs(name, "tick")
-        docker("pause", name)
+        self.docker("pause", name)
         self.assertEqual(self.state(name), "paused")
-        before = docker("logs", name).out
+        before = self.docker("logs", name).out
         time.sleep(0.6)
-        self.assertEqual(docker("logs", name).out, before)
-        self.assertNotEqual(docker("exec", name, "true", check=False).code, 0)
-        docker("unpause", name)
-        eventually(lambda: len(docker("logs", name).out) > len(before), "ticking again")
+        self.assertEqual(self.docker("logs", name).out, before)
+        self.assertNotEqual(self.docker("exec", name, "true", check=False).code, 0)
+        self.docker("unpause", name)
+        eventually(lambda: len(self.docker("logs", name).out) > len(before), "ticking again")
 
     def test_paused_container_is_removed_by_force(self):
         name = self.daemon("sleep", "1000")
-        docker("pause", name)
-        docker("rm", "-f", name)
+        self.docker("pause", name)
+        self.docker("rm", "-f", name)
 
     def test_update(self):
         name = self.daemon("sleep", "1000", options=("-m", "128m", "--memory-swap", "128m"))
-        read = lambda path: docker("exec", name, "cat", path).out
+        read = lambda path: self.docker("exec", name, "cat", path).out
         self.assertEqual(read("/sys/fs/cgroup/memory/memory.limit_in_bytes"), str(128 << 20))
-        docker("update", "-m", "64m", "--memory-swap", "64m", "--cpu-shares", "512", "--pids-limit", "99", name)
+        self.docker("update", "-m", "64m", "--memory-swap", "64m", "--cpu-shares", "512", "--pids-limit", "99", name)
         self.assertEqual(read("/sys/fs/cgroup/memory/memory.limit_in_bytes"), str(64 << 20))
         self.assertEqual(read("/sys/fs/cgroup/cpu/cpu.shares"), "512")
         self.assertEqual(read("/sys/fs/cgroup/pids/pids.max"), "99")
 
     def test_stats_and_top(self):
         name = self.daemon("sh", "-c", "while :; do :; done", options=("-m", "64m"))
-        stats = json.loads(docker("stats", "--no-stream", "--format", "{{json .}}", name).out)
+        stats = json.loads(self.docker("stats", "--no-stream", "--format", "{{json .}}", name).out)
         self.assertGreater(float(stats["CPUPerc"].rstrip("%")), 5)
         self.assertTrue(stats["MemUsage"].endswith("/ 64MiB"), stats)
         self.assertEqual(stats["PIDs"], "1")
-        self.assertIn("while :", docker("top", name).out)
+        self.assertIn("while :", self.docker("top", name).out)
 
     def test_healthcheck(self):
         name = self.daemon("sh", "-c", "touch /tmp/well; sleep 1000", options=(
             "--health-cmd", "test -e /tmp/well", "--health-interval", "500ms", "--health-retries", "2"))
         health = lambda state: lambda: self.inspect(name, ".State.Health.Status") == state
         eventually(health("healthy"), "healthy")
-        docker("exec", name, "rm", "/tmp/well")
+        self.docker("exec", name, "rm", "/tmp/well")
         eventually(health("unhealthy"), "unhealthy")
 
     def test_out_of_memory(self):
         name = self.daemon("sh", "-c", "tail /dev/zero", options=("-m", "24m", "--memory-swap", "24m"))
-        self.assertIn(docker("wait", name).out, ("137", "1"))
+        self.assertIn(self.docker("wait", name).out, ("137", "1"))
         self.assertEqual(self.inspect(name, ".State.OOMKilled"), "true")
 
     def test_process_limit(self):
@@ -232,25 +245,25 @@ class Lifecycle(DockerCase):
         self.assertIn("can't fork", result.err)
 
     def test_copy_into_a_created_container(self):
-        docker("create", "--name", self.name(), self.image, "cat", "/etc/copied")
-        docker("cp", "/etc/hostname", self.name() + ":/etc/copied")
-        with open("/etc/hostname", encoding="utf-8") as file:
-            self.assertEqual(docker("start", "-a", self.name()).out, file.read().strip())
+        self.docker("create", "--name", self.name(), self.image, "cat", "/etc/copied")
+        self.docker("cp", "/etc/hostname", self.name() + ":/etc/copied")
+        with open(self.path("/etc/hostname"), encoding="utf-8") as file:
+            self.assertEqual(self.docker("start", "-a", self.name()).out, file.read().strip())
 
-    def test_thirty_at_once(self):
-        names = [self.name(f"-{i}") for i in range(30)]
-        with ThreadPoolExecutor(30) as pool:
-            list(pool.map(lambda name: docker("run", "-d", "--name", name, self.image, "sleep", "1000",
+    def test_many_at_once(self):
+        names = [self.name(f"-{i}") for i in range(self.AT_ONCE)]
+        with ThreadPoolExecutor(self.AT_ONCE) as pool:
+            list(pool.map(lambda name: self.docker("run", "-d", "--name", name, self.image, "sleep", "1000",
                                               timeout=300), names))
-            outputs = list(pool.map(lambda name: docker("exec", name, "hostname", timeout=300).out, names))
-        self.assertEqual(len(set(outputs)), 30)
+            outputs = list(pool.map(lambda name: self.docker("exec", name, "hostname", timeout=300).out, names))
+        self.assertEqual(len(set(outputs)), self.AT_ONCE)
         if IS_GABION:
             maps = set()
             for name in names:
                 with open(f"/proc/{self.inspect(name, '.State.Pid')}/uid_map", encoding="utf-8") as file:
                     maps.add(file.read())
-            self.assertEqual(len(maps), 30, "two containers share an id range")
-        docker("rm", "-f", *names, timeout=300)
+            self.assertEqual(len(maps), self.AT_ONCE, "two containers share an id range")
+        self.docker("rm", "-f", *names, timeout=300)
         eventually(lambda: not [c for c in cgroups() if len(c.split("/")[-1]) == 64], f"no cgroup left in {GROUP}")
 
 
@@ -260,7 +273,7 @@ class Exec(DockerCase):
         self.container = self.daemon("sleep", "1000", options=("-e", "COLOUR=grey"))
 
     def exec(self, *arguments, **options):
-        return docker("exec", *arguments, **options)
+        return self.docker("exec", *arguments, **options)
 
     def test_output_and_exit_code(self):
         result = self.exec(self.container, "sh", "-c", "echo out; echo err >&2; exit 6", check=False)
@@ -290,7 +303,7 @@ class Exec(DockerCase):
             self.assertEqual(self.exec(self.container, "readlink", link.replace("1", "self", 1)).out, first)
 
     def test_terminal(self):
-        terminal = self.terminal(DOCKER, "exec", "-it", self.container, "sh")
+        terminal = self.terminal(*self.client(), "exec", "-it", self.container, "sh")
         terminal.expect(r"# ")
         terminal.send("tty; stty size\n")
         terminal.expect(r"/dev/pts/\d+")
@@ -308,7 +321,7 @@ class Exec(DockerCase):
         self.assertEqual(results, [str(i) for i in range(20)])
 
     def test_in_a_stopped_container(self):
-        docker("kill", self.container)
+        self.docker("kill", self.container)
         self.await_state(self.container, "exited")
         self.assertNotEqual(self.exec(self.container, "true", check=False).code, 0)
 

@@ -3,18 +3,8 @@
 import os
 import shutil
 import tempfile
-import urllib.request
 
-from engine import BRIDGE, DockerCase, docker, eventually, only_gabion
-
-
-def fetch(url):
-    """The body, or "" while nothing answers."""
-    try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            return answer.read().decode()
-    except OSError:
-        return ""
+from engine import BRIDGE, DockerCase, eventually, only_gabion
 
 
 class Network(DockerCase):
@@ -23,14 +13,14 @@ class Network(DockerCase):
     def test_published_port(self):
         name = self.daemon(*self.SERVE, options=("-p", "18080:80", "--hostname", "quarry"))
         for address in (BRIDGE, "127.0.0.1"):
-            eventually(lambda: fetch(f"http://{address}:18080/") == "quarry\n", f"a page through {address}")
+            eventually(lambda: self.fetch(f"http://{address}:18080/") == "quarry\n", f"a page through {address}")
         self.assert_hardened(name)
 
     def test_published_port_after_restart(self):
         name = self.daemon("sh", "-c", "mkdir -p /tmp/www && echo again > /tmp/www/index.html && "
                            "exec httpd -f -p 80 -h /tmp/www", options=("-p", "18081:80"))
-        docker("restart", "-t", "0", name)
-        eventually(lambda: fetch(f"http://{BRIDGE}:18081/") == "again\n", "a page after restart")
+        self.docker("restart", "-t", "0", name)
+        eventually(lambda: self.fetch(f"http://{BRIDGE}:18081/") == "again\n", "a page after restart")
 
     def test_default_bridge(self):
         lines = self.sh("ip -4 -o addr show eth0; ip route; cat /etc/resolv.conf; ip -o link show lo").out
@@ -52,15 +42,15 @@ class Network(DockerCase):
         result = self.sh(f"cat /etc/resolv.conf; until wget -q -O - http://{server}/; do sleep 0.2; done",
                          "--network", network)
         self.assertIn("nameserver 127.0.0.11", result.out)
-        self.assertIn(docker("exec", server, "hostname").out, result.out.splitlines())
+        self.assertIn(self.docker("exec", server, "hostname").out, result.out.splitlines())
 
     def test_connecting_a_running_container(self):
         network = self.network()
         name = self.daemon("sleep", "1000")
-        docker("network", "connect", network, name)
-        self.assertIn("eth1", docker("exec", name, "ip", "-o", "link").out)
-        docker("network", "disconnect", network, name)
-        self.assertNotIn("eth1", docker("exec", name, "ip", "-o", "link").out)
+        self.docker("network", "connect", network, name)
+        self.assertIn("eth1", self.docker("exec", name, "ip", "-o", "link").out)
+        self.docker("network", "disconnect", network, name)
+        self.assertNotIn("eth1", self.docker("exec", name, "ip", "-o", "link").out)
 
     def test_no_network(self):
         self.assertEqual(self.sh("ip -o link | grep -v ' lo:' | grep -c UP; ip -o link show lo",
@@ -69,8 +59,8 @@ class Network(DockerCase):
     def test_low_port_as_a_user(self):
         """Port 80 without root, as Docker's network namespaces allow since 20.10."""
         name = self.daemon(*self.SERVE, options=("--user", "1000", "-p", "18082:80"))
-        eventually(lambda: fetch(f"http://{BRIDGE}:18082/"), "a page")
-        self.assertEqual(docker("exec", name, "id", "-u").out, "1000")
+        eventually(lambda: self.fetch(f"http://{BRIDGE}:18082/"), "a page")
+        self.assertEqual(self.docker("exec", name, "id", "-u").out, "1000")
 
     def test_ping(self):
         """An ICMP socket without NET_RAW (icmp(7)), as iputils' ping opens it."""
@@ -79,27 +69,29 @@ class Network(DockerCase):
                   "s.settimeout(5)\n"
                   f"s.sendto(bytes([8, 0, 0, 0, 0, 0, 0, 1]) + b'stone', ('{BRIDGE}', 0))\n"
                   "print(s.recv(100)[8:])\n")
-        result = docker("run", "--rm", "--user", "1000", self.node.image("python"), "python3", "-c", script)
+        result = self.docker("run", "--rm", "--user", "1000", self.load("python"), "python3", "-c", script)
         self.assertEqual(result.out, "b'stone'")
 
 
 class Files(DockerCase):
     def setUp(self):
         super().setUp()
-        self.shared = tempfile.mkdtemp(dir="/srv")
-        os.chmod(self.shared, 0o755)
-        self.addCleanup(shutil.rmtree, self.shared)
+        here = tempfile.mkdtemp(dir=self.path("/srv"))
+        self.addCleanup(shutil.rmtree, here)
+        os.chmod(here, 0o755)
+        self.shared = "/srv/" + os.path.basename(here)
 
     def put(self, name, text, uid=0, gid=0, mode=0o644):
+        """A file in the shared directory: its path, as the daemon knows it."""
         path = os.path.join(self.shared, name)
-        with open(path, "w", encoding="utf-8") as file:
+        with open(self.path(path), "w", encoding="utf-8") as file:
             file.write(text)
-        os.chown(path, uid, gid)
-        os.chmod(path, mode)
+        os.chown(self.path(path), uid, gid)
+        os.chmod(self.path(path), mode)
         return path
 
     def owner(self, *names):
-        info = os.stat(os.path.join(*names))
+        info = os.stat(self.path(os.path.join(*names)))
         return info.st_uid, info.st_gid
 
     def test_bind_shows_the_same_owners_on_both_sides(self):
@@ -115,7 +107,7 @@ class Files(DockerCase):
         self.assertEqual(self.owner(self.shared, "d"), (33, 0))
 
     def test_bind_as_a_user(self):
-        os.chown(self.shared, 1000, 1000)
+        os.chown(self.path(self.shared), 1000, 1000)
         self.put("secret", "s", 0, 0, 0o600)
         result = self.sh("echo mine > /shared/mine; cat /shared/secret; true", "-v", f"{self.shared}:/shared",
                          "--user", "1000:1000")
@@ -126,24 +118,24 @@ class Files(DockerCase):
         result = self.sh("echo x > /shared/x", "-v", f"{self.shared}:/shared:ro", check=False)
         self.assertNotEqual(result.code, 0)
         self.assertIn("ead-only file system", result.err)
-        self.assertEqual(os.listdir(self.shared), [])
+        self.assertEqual(os.listdir(self.path(self.shared)), [])
 
     def test_bind_of_one_file(self):
         path = self.put("config", "before\n")
         name = self.daemon("sleep", "1000", options=("-v", f"{path}:/etc/deep/down/config"))
-        self.assertEqual(docker("exec", name, "cat", "/etc/deep/down/config").out, "before")
-        with open(path, "w", encoding="utf-8") as file:
+        self.assertEqual(self.docker("exec", name, "cat", "/etc/deep/down/config").out, "before")
+        with open(self.path(path), "w", encoding="utf-8") as file:
             file.write("after\n")
-        self.assertEqual(docker("exec", name, "cat", "/etc/deep/down/config").out, "after")
+        self.assertEqual(self.docker("exec", name, "cat", "/etc/deep/down/config").out, "after")
 
     def test_bind_of_a_missing_source(self):
-        result = docker("run", "--rm", "--mount", f"type=bind,source={self.shared}/none,target=/x", self.image, "true",
+        result = self.docker("run", "--rm", "--mount", f"type=bind,source={self.shared}/none,target=/x", self.image, "true",
                         check=False)
         self.assertNotEqual(result.code, 0)
 
     @only_gabion
     def test_bind_is_not_executable(self):
-        shutil.copy("/bin/busybox", os.path.join(self.shared, "true"))
+        shutil.copy("/bin/busybox", self.path(self.shared) + "/true")
         result = self.sh("/shared/true", "-v", f"{self.shared}:/shared", check=False)
         self.assertEqual(result.code, 126, result)
 
@@ -152,7 +144,7 @@ class Files(DockerCase):
         self.sh("echo kept > /data/file && chown 1000:1000 /data/file", "-v", f"{volume}:/data")
         self.assertEqual(self.sh("cat /data/file; stat -c %u:%g /data/file", "-v", f"{volume}:/data").out.split(),
                          ["kept", "1000:1000"])
-        path = docker("volume", "inspect", "-f", "{{.Mountpoint}}", volume).out
+        path = self.docker("volume", "inspect", "-f", "{{.Mountpoint}}", volume).out
         self.assertEqual(self.owner(path, "file"), (1000, 1000))
 
     def test_new_volume_takes_the_image_content(self):
@@ -165,10 +157,10 @@ class Files(DockerCase):
     def test_volume_shared_by_two(self):
         volume = self.volume()
         writer = self.daemon("sh", "-c", "umask 0; echo hello > /data/f; sleep 1000", options=("-v", f"{volume}:/data"))
-        eventually(lambda: docker("exec", writer, "cat", "/data/f", check=False).out == "hello", "written")
+        eventually(lambda: self.docker("exec", writer, "cat", "/data/f", check=False).out == "hello", "written")
         out = self.sh("cat /data/f; stat -c %u /data/f; echo back >> /data/f", "--volumes-from", writer).out
         self.assertEqual(out.split(), ["hello", "0"])
-        self.assertEqual(docker("exec", writer, "cat", "/data/f").out.split(), ["hello", "back"])
+        self.assertEqual(self.docker("exec", writer, "cat", "/data/f").out.split(), ["hello", "back"])
 
     def test_tmpfs(self):
         script = ("grep ' /scratch ' /proc/mounts; echo x > /scratch/x && cat /scratch/x; "

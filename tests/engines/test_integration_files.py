@@ -40,6 +40,8 @@ class IntegrationFiles(unittest.TestCase):
             self.assertIn("Version:", run(os.path.dirname(binary) + "/containerd-shim-gabion-v2", "-v").out)
             with open(os.path.join(destination, "opt/g/share/gabion/docker/daemon.json"), encoding="utf-8") as file:
                 self.assertEqual(json.load(file)["runtimes"]["gabion"]["path"], "/opt/g/bin/gabion")
+            with open(os.path.join(destination, "opt/g/share/gabion/docker/daemon-shim.json"), encoding="utf-8") as file:
+                self.assertEqual(json.load(file)["runtimes"]["gabion"]["runtimeType"], "io.containerd.gabion.v2")
             self.assertEqual(os.listdir(os.path.join(destination, "etc/gabion")), [])
             for page in ("README.md", "LICENSE", "CHANGELOG.md"):
                 self.assertTrue(os.path.getsize(os.path.join(destination, "opt/g/share/doc/gabion", page)))

@@ -111,8 +111,6 @@ class Shim(test_containerd.ContainerdCase):
         eventually(lambda: not os.path.exists(f"/proc/{pid}/root/bin"), "the container's process has ended")
         eventually(lambda: self.status()[1] in ("absent", "STOPPED"), "containerd knows")
         eventually(lambda: not os.path.isdir(f"{STATE}/{self.id}"), "no state left")
-        for path in glob.glob(SOCKETS + "/*"):
-            os.unlink(path)  # nobody is left to do it before the next shim of that pod
 
     def test_two_containers_of_a_pod_have_one_shim(self):
         pod = ("-d", "--annotation", "io.kubernetes.cri.sandbox-id=" + self.id)
@@ -177,6 +175,14 @@ class Shim(test_containerd.ContainerdCase):
         eventually(lambda: sorted(text().split()) == ["one", "two"], "the output")
         # The process has a pipe, not the file, which it could have truncated.
         self.assertTrue(os.readlink(f"/proc/{self.status()[0]}/fd/1").startswith("pipe:"))
+
+    def test_standard_streams_are_opened_again(self):
+        """/dev/stdout: containerd's fifo is the process's own."""
+        done = self.run_container("sh", "-c", "echo out > /dev/stdout; echo err > /dev/stderr", options=("--rm",))
+        self.assertEqual((done.out, done.err), ("out", "err"))
+        self.detached("sleep", "1000")
+        done = ctr("task", "exec", "--exec-id", "one", "--user", "1000", self.id, "sh", "-c", "echo out > /dev/stdout")
+        self.assertEqual(done.out, "out")
 
     def test_a_hundred_executions(self):
         self.detached("sleep", "1000")

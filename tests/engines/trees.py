@@ -30,6 +30,8 @@ exec containerd --config /containerd.toml
 class Tree:
     """containerd of a release. Its ctr is asked in there, too."""
 
+    NAMESPACES = ("--mount",)  # of its own
+
     def __init__(self, node, suite):
         self.node, self.suite = node, suite
         self.directory = tempfile.mkdtemp(prefix=f"tree-{suite}.", dir=node.work)
@@ -39,7 +41,7 @@ class Tree:
 
     def start(self):
         self.process = subprocess.Popen(
-            ["unshare", "--mount", "--propagation", "private", "sh", "-ec", ENTER, "sh", self.directory,
+            ["unshare", *self.NAMESPACES, "--propagation", "private", "sh", "-ec", ENTER, "sh", self.directory,
              os.path.dirname(RUNTIME), self.node.archives["busybox"]],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         # Not sooner: before that it is in the node, with the node's containerd.
@@ -50,9 +52,16 @@ class Tree:
         with open(f"/proc/{self.process.pid}/comm", encoding="ascii") as file:
             return file.read().strip()
 
+    def enter(self, *command):
+        """The words that run a command in there."""
+        return ("nsenter", "-t", str(self.process.pid), *self.NAMESPACES, *command)
+
+    def path(self, path):
+        """A path in there, as it is found from outside."""
+        return f"/proc/{self.process.pid}/root{path}"
+
     def ctr(self, *arguments, **options):
-        return run("nsenter", "-t", str(self.process.pid), "--mount", "/usr/bin/ctr", "--namespace", GROUP, *arguments,
-                   **options)
+        return run(*self.enter("/usr/bin/ctr", "--namespace", GROUP, *arguments), **options)
 
     def stop(self):
         self.process.terminate()

@@ -39,17 +39,25 @@ def read_varint(data, at):
             return value, at
 
 
-def fields(data):
-    """{number: the last value}; messages within are bytes."""
+def all_fields(data):
+    """{number: every value}; messages within are bytes."""
     found, at = {}, 0
     while at < len(data):
         tag, at = read_varint(data, at)
         if tag & 7 == 0:
-            found[tag >> 3], at = read_varint(data, at)
+            value, at = read_varint(data, at)
+        elif tag & 7 == 1:
+            value, at = struct.unpack("<d", data[at:at + 8])[0], at + 8
         else:
             size, at = read_varint(data, at)
-            found[tag >> 3], at = data[at:at + size], at + size
+            value, at = data[at:at + size], at + size
+        found.setdefault(tag >> 3, []).append(value)
     return found
+
+
+def fields(data):
+    """{number: the last value}."""
+    return {number: values[-1] for number, values in all_fields(data).items()}
 
 
 class RpcError(Exception):

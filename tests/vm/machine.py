@@ -23,7 +23,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 CACHE = os.environ.get("GABION_TEST_CACHE", "/var/cache/gabion-tests")
 KERNELS = {"6.1": "linux-image-cloud-amd64", "6.12": "linux-image-6.12-cloud-amd64"}
 # crun and runc: the peers that tests/escapes attacks, here and nowhere else.
-PACKAGES = ["busybox-static", "crun", "kmod", "libmnl0", "procps", "python3", "runc", *KERNELS.values()]
+PACKAGES = ["busybox-static", "containerd", "crun", "iproute2", "kmod", "libmnl0", "procps", "python3", "runc",
+            *KERNELS.values()]
 SOURCES = ["deb http://deb.debian.org/debian bookworm main",
            "deb http://deb.debian.org/debian-security bookworm-security main"]
 # In the order in which they need each other; what a kernel has built in is absent.

@@ -1,5 +1,7 @@
 #include "shim/containerd/proto/wire.h"
 
+#include <cstring>
+
 namespace gabion::proto {
 
 namespace {
@@ -86,6 +88,13 @@ void Writer::bytes(uint32_t number, std::string_view value) {
   tag(number, WireType::kBytes);
   bare_varint(value.size());
   out_.append(value);
+}
+
+void Writer::real(uint32_t number, double value) {
+  tag(number, WireType::kFixed64);
+  uint64_t bits = 0;
+  std::memcpy(&bits, &value, sizeof(bits));
+  for (int byte = 0; byte < 8; ++byte) out_.push_back(static_cast<char>(bits >> (8 * byte) & 0xFF));
 }
 
 }  // namespace gabion::proto

@@ -43,6 +43,7 @@ class Writer {
   explicit Writer(std::string& out) : out_(out) {}
   void varint(uint32_t number, uint64_t value);
   void bytes(uint32_t number, std::string_view value);
+  void real(uint32_t number, double value);
   void bare_varint(uint64_t value);
 
  private:

@@ -255,6 +255,7 @@ TEST(Engine, IsTheCallersExecutable) {
   EXPECT_EQ(engine_seen_below({shim}, "/run/containerd/runc/default"), "containerd");
   EXPECT_EQ(engine_seen_below({shim}, "/run/containerd/runc/k8s.io"), "cri");
   EXPECT_EQ(engine_seen_below({shim}, docker_root), "docker");
+  EXPECT_EQ(engine_seen_below({shim}, "/run/gabion/containerd/moby"), "docker");
   EXPECT_EQ(engine_seen_below({copy("conmon")}, "/run/gabion"), "podman");
   // Docker's runtimeArgs put a shell in between.
   EXPECT_EQ(engine_seen_below({shim, "/usr/bin/dash"}, docker_root), "docker");

@@ -42,6 +42,17 @@ TEST(CgroupStats, RdmaMaxIsTheLargest) {
   EXPECT_EQ(entries[0].hca_objects, UINT32_MAX);
 }
 
+TEST(CgroupStats, PressureIsSharesAndATotal) {
+  const Pressure pressure = parse_pressure(
+      "some avg10=1.25 avg60=0.07 avg300=100.00 total=34\nfull avg10=0.00 avg60=x avg300=0.5 total=2\n");
+  EXPECT_EQ(pressure.some.avg10, 125u);
+  EXPECT_EQ(pressure.some.avg60, 7u);
+  EXPECT_EQ(pressure.some.avg300, 10000u);
+  EXPECT_EQ(pressure.some.total_us, 34u);
+  EXPECT_EQ(pressure.full.avg60, 0u);
+  EXPECT_EQ(pressure.full.total_us, 2u);
+}
+
 TEST(CgroupStats, FlatValuesMatchWholeKeys) {
   EXPECT_EQ(flat_value("oom 1\noom_kill 3\n", "oom_kill"), 3u);
   EXPECT_EQ(flat_value("oom_kill 3\n", "oom"), std::nullopt);

@@ -51,6 +51,12 @@ TEST(Message, BytesAreThoseOfProtoc) {
   EXPECT_EQ(encode(Every{.texts = {"", "b"}}), bytes({0x32, 0, 0x32, 1, 'b'}));
 }
 
+TEST(Message, RealNumbersAreFixed) {
+  std::string text;
+  Writer(text).real(1, 1.25);
+  EXPECT_EQ(text, bytes({0x09, 0, 0, 0, 0, 0, 0, 0xF4, 0x3F}));
+}
+
 TEST(Message, WhatIsEncodedIsDecoded) {
   const Every every{.signed_number = -7,
                     .number = UINT64_MAX,

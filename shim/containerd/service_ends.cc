@@ -76,7 +76,7 @@ void Service::end_others(const Container& owner) {
 
 void Service::tell_exit(Container& owner, Process& process) {
   process.phase = Phase::kStopped;
-  if (process.stdio != nullptr) process.stdio->drain();
+  if (process.stdio != nullptr) process.stdio->process_ended();
   note(owner, process.exec_id.empty() ? "container.exit" : "exec.exit",
        concat({"pid ", std::to_string(process.pid), ", status ", std::to_string(process.exit->status)}));
   events_.publish(proto::TaskExit{.container_id = owner.id,

@@ -230,8 +230,11 @@ class Kubelet:
         pod = Pod(self)
         containers = [pod.start(name, "sleep", "1000") for name in ("one", "two")]
         (shim,) = shims()
-        processes = [pid for pid, parent in process_parents().items() if parent == shim]
-        self.assertEqual(len(processes), 3)
+
+        def children():
+            return [pid for pid, parent in process_parents().items() if parent == shim]
+        eventually(lambda: len(children()) == 3, "the pod's three processes, and no worker of the shim's")
+        processes = children()
         self.assertLess({container.pid() for container in containers}, set(processes))
         for pid in processes:
             assert_process_hardened(self, pid)
@@ -391,7 +394,7 @@ class Kubelet:
         """Nothing is lost: no output, no end, no container."""
         pod = Pod(self)
         lasts = pod.start("lasts", "sh", "-c", "i=0; while :; do echo $i; i=$((i+1)); sleep 0.1; done")
-        ends = pod.start("ends", "sh", "-c", "trap 'exit 9' TERM; while :; do sleep 0.05; done")
+        ends = pod.start("ends", "sh", "-c", "trap 'echo last words; exit 9' TERM; while :; do sleep 0.05; done")
         pid, ending = lasts.pid(), ends.pid()
         self.disconnect()
         try:
@@ -401,6 +404,7 @@ class Kubelet:
             self.connect()
         self.assertEqual((lasts.pid(), lasts.status()["state"]), (pid, RUNNING))
         self.assertEqual(ends.await_end()["exit_code"], 9)
+        eventually(lambda: ends.log() == [("stdout", "last words")], "what it said")
         self.assertEqual(pod.status()["state"], READY)
         self.assertEqual(lasts.sh("echo inside"), "inside")
         said = len(lasts.log())

@@ -36,6 +36,13 @@ struct Host {
   std::function<void(std::string_view)> warn;   // may be empty
 };
 
+// What is on disk are the ids of an image, meant for a user namespace with these maps: the engine's word, for
+// one that is joined.
+struct RootIds {
+  std::vector<oci::IdMapping> uids;
+  std::vector<oci::IdMapping> gids;
+};
+
 struct CreateOptions {
   std::string id;
   std::string bundle = ".";            // directory
@@ -47,6 +54,7 @@ struct CreateOptions {
   int preserve_fds = 0;                // descriptors 3 .. 3+n-1 go to the container
   bool no_pivot = false;
   bool no_new_keyring = false;
+  std::optional<RootIds> root_ids;
   bool detach = true;  // false only for foreground `run`
   int recorder = -1;   // record() sets it: socket that takes the listener of a recording; borrowed
 };

@@ -305,6 +305,7 @@ Result<std::unique_ptr<Launch>> launch(const Host& host, const Store& store, con
   inputs.stage = join_path(store.directory(options.id), "stage");
   inputs.no_pivot = options.no_pivot;
   inputs.no_new_keyring = options.no_new_keyring;
+  inputs.root_ids = options.root_ids;
   TRY(claim(host, store, judged, inputs, *made));
 
   Plan plan = TRY(make_plan(judged.hardened, judged.seen, inputs));

@@ -124,4 +124,7 @@ def trixie():
 
 
 def testing():
-    return Release("testing", 21, V3, ["gabion-v3.toml"])
+    host = Release("testing", 21, V3, ["gabion-v3.toml"])
+    # Where the drop-in says that it is installed.
+    os.symlink("/programs/containerd-shim-gabion-v2", host.root + "/usr/local/bin/containerd-shim-gabion-v2")
+    return host

@@ -35,10 +35,14 @@ def shims():
     return found
 
 
+def entries(directory):
+    return os.listdir(directory) if os.path.isdir(directory) else []
+
+
 class Pod:
     """A pod sandbox, its name that of the test."""
 
-    def __init__(self, case, suffix="", pid=OWN, network=SHARED, userns=None, **security):
+    def __init__(self, case, suffix="", pid=OWN, network=SHARED, userns=None, handler="gabion", **security):
         self.case, self.name = case, case.id + suffix
         self.namespaces = {"pid": pid, "network": network} | ({"userns_options": userns} if userns else {})
         self.directory = f"{LOGS}/{self.name}"
@@ -47,7 +51,7 @@ class Pod:
             "hostname": "" if network == HOST else "pod", "log_directory": self.directory, "dns_config": {"servers": ["192.0.2.53"]},
             "linux": {"cgroup_parent": f"/{GROUP}/pod-{self.name}",
                       "security_context": {"namespace_options": self.namespaces, "seccomp": {"profile_type": 0}} | security}}
-        self.id = case.call("RunPodSandbox", config=self.config, runtime_handler="gabion")["pod_sandbox_id"]
+        self.id = case.call("RunPodSandbox", config=self.config, runtime_handler=handler)["pod_sandbox_id"]
 
     def status(self):
         return self.case.call("PodSandboxStatus", pod_sandbox_id=self.id)["status"]
@@ -187,12 +191,12 @@ class Kubelet:
 
     def assert_nothing_left(self):
         eventually(lambda: not shims(), "no shim left")
-        eventually(lambda: not os.listdir(SOCKETS), "no socket left")
-        self.assertEqual(os.listdir(STATE), [])
+        eventually(lambda: not entries(SOCKETS), "no socket left")
+        self.assertEqual(entries(STATE), [])
         self.assertEqual([path for path in cgroups() if re.fullmatch("[0-9a-f]{64}", os.path.basename(path))], [])
         self.assertEqual(self.call("ListContainers")["containers"], [])
-        self.assertEqual(os.listdir(self.host.root + "/run/netns"), [])
-        leases = os.listdir(self.host.root + "/var/lib/cni/networks/pods")
+        self.assertEqual(entries(self.host.root + "/run/netns"), [])
+        leases = entries(self.host.root + "/var/lib/cni/networks/pods")
         self.assertEqual([name for name in leases if name[0].isdigit()], [])
         with open(f"/proc/{self.host.pid}/mountinfo", encoding="utf-8") as file:
             left = [line for line in file if re.search("sandboxes|netns|io.containerd.runtime.v2.task", line)]
@@ -440,6 +444,46 @@ class Containerd17(Kubelet, unittest.TestCase):
 class Containerd2(Kubelet, unittest.TestCase):
     version = r"2\."
     make_host = staticmethod(cri_node.testing)
+
+    def user_pod(self, first, suffix=""):
+        """hostUsers: false, with ids of the kubelet's choice."""
+        ids = [{"host_id": first, "container_id": 0, "length": 65536}]
+        return Pod(self, suffix, handler="gabion-userns", userns={"mode": SHARED, "uids": ids, "gids": ids})
+
+    def test_user_namespaces_are_offered(self):
+        """The kubelet asks before it sends a pod with hostUsers: false."""
+        features = {handler["name"]: handler["features"] for handler in self.call("Status")["runtime_handlers"]}
+        self.assertEqual(features["gabion-userns"], {"recursive_read_only_mounts": 1, "user_namespaces": 1})
+
+    def test_pod_with_a_user_namespace(self):
+        first = 65536 * 100
+        volume = f"/var/lib/kubelet/pods/uid-{self.id}/volumes/kubernetes.io~empty-dir/cache"
+        os.makedirs(self.host.root + volume)
+        os.chmod(self.host.root + volume, 0o777)
+        ids = [{"host_id": first, "container_id": 0, "length": 65536}]
+        mount = {"container_path": "/cache", "host_path": volume, "uidMappings": ids, "gidMappings": ids}
+        pod = self.user_pod(first)
+        one = pod.start("one", "sleep", "1000", mounts=[mount])
+        two = pod.start("two", "sleep", "1000", mounts=[mount], run_as_user={"value": 1000})
+        for container in (one, two):
+            with open(f"/proc/{container.pid()}/uid_map", encoding="ascii") as file:
+                self.assertEqual([int(word) for word in file.read().split()], [0, first, 65536])
+            assert_process_hardened(self, container.pid())
+            assert_status_hardened(self, container.sh("cat /proc/self/status"))
+            # The image's files have the image's ids.
+            self.assertEqual(container.sh("stat -c '%u:%g' / /etc /etc/passwd /seed/data /tmp /cache").split(),
+                             ["0:0", "0:0", "0:0", "1000:1000", "0:0", "0:0"])
+        self.assertEqual(os.readlink(f"/proc/{one.pid()}/ns/user"), os.readlink(f"/proc/{two.pid()}/ns/user"))
+        self.assertEqual(os.stat(f"/proc/{two.pid()}").st_uid, first + 1000)
+        two.sh("echo shared > /dev/shm/word; echo written > /cache/file; echo x > /tmp/x")
+        self.assertEqual(one.sh("cat /dev/shm/word /cache/file; stat -c %u /dev/shm/word /cache/file").split(),
+                         ["shared", "written", "1000", "1000"])
+        self.assertEqual(os.stat(self.host.root + volume + "/file").st_uid, 1000)
+        self.assertEqual(one.sh("cat /seed/data/seeded"), "from the image")
+
+    def test_ids_of_the_node_are_refused_to_a_pod(self):
+        with self.assertRaisesRegex(cri.CriError, "the node gives to other containers"):
+            self.user_pod(1879048192 + 65536)
 
 
 if __name__ == "__main__":

@@ -36,6 +36,13 @@ struct Host {
   std::function<void(std::string_view)> warn;   // may be empty
 };
 
+// What is on disk are the ids of an image, meant for a user namespace with these maps: the engine's word, for
+// one that is joined.
+struct RootIds {
+  std::vector<oci::IdMapping> uids;
+  std::vector<oci::IdMapping> gids;
+};
+
 struct CreateOptions {
   std::string id;
   std::string bundle = ".";            // directory
@@ -48,7 +55,8 @@ struct CreateOptions {
   bool no_pivot = false;
   bool no_new_keyring = false;
   bool own_fifos =
-      false;           // FIFOs on 0, 1, 2 were made for this process, and are given to its user as pipes are
+      false;  // FIFOs on 0, 1, 2 were made for this process, and are given to its user as pipes are
+  std::optional<RootIds> root_ids;
   bool detach = true;  // false only for foreground `run`
   int watcher = -1;   // socket of the caller's parent, who listens to violations itself (watcher.h); borrowed
   int recorder = -1;  // record() sets it: socket that takes the listener of a recording; borrowed

@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <utility>
 #include <variant>
 
@@ -25,6 +26,7 @@
 #include "container/spawn.h"
 #include "kernel/socket.h"
 #include "kernel/terminal.h"
+#include "kernel/user_namespace_map.h"
 #include "oci/check.h"
 
 namespace gabion::container {
@@ -142,6 +144,25 @@ Status check_status(const Live& live, const ExecOptions& options) {
   return ok_status();
 }
 
+bool joins_user_namespace(const oci::Spec& spec) {
+  const auto& namespaces = spec.linux_.namespaces;
+  return std::any_of(namespaces.begin(), namespaces.end(), [](const oci::Namespace& entry) {
+    return entry.type == oci::NamespaceType::kUser && !entry.path.empty();
+  });
+}
+
+// Of a user namespace that is joined the specification has the name alone; the kernel knows its ids.
+Result<bool> shares_host_root(const State& state, const oci::Spec& spec, const Process& init) {
+  if (state.id_size != 0 || !reaches_host_root(spec)) return false;
+  if (!joins_user_namespace(spec)) return true;
+  const std::string path = concat({"/proc/", std::to_string(init.pid()), "/uid_map"});
+  const std::string text = TRY(read_file(path, size_t{1} << 16));
+  // The path was resolved by number: still the same process?
+  TRY(Process::open(init.pid(), state.init_start_time));
+  const std::vector<kernel::IdMap> maps = kernel::parse_id_map(text);
+  return std::any_of(maps.begin(), maps.end(), [](const kernel::IdMap& map) { return map.outside == 0; });
+}
+
 Result<NamespacePlan> container_namespaces(const State& state, const oci::Spec& spec, const Process& init) {
   NamespacePlan plan;
   if (state.id_size != 0) {
@@ -172,7 +193,8 @@ Result<Executed> exec(const Host& host, const ExecOptions& options) {
   TRY(check_console(options.detach, options.process.terminal, options.console_socket, options.console));
   TRY(oci::check_process(options.process));
   const oci::Spec running = TRY(config(host, options.id));
-  if (live.state.id_size == 0 && reaches_host_root(running)) TRY(run_from_sealed_copy());
+  const bool shared = TRY(shares_host_root(live.state, running, *live.init));
+  if (shared) TRY(run_from_sealed_copy());
 
   audit::Record record = audit_record(host, "exec.start", live.state);
   record.argv = options.process.args;

@@ -128,6 +128,17 @@ Result<NamespacePlan> plan_namespaces(const policy::HardenedSpec& hardened, cons
   return plan;
 }
 
+// The maps of the joined namespace are what its processes have; the root must not be for others.
+Status check_root_ids(const NamespacePlan& namespaces, const PlanInputs& inputs, const oci::Linux& asked) {
+  if (!inputs.root_ids || inputs.slot) return ok_status();
+  if (namespaces.user.valid() && inputs.root_ids->uids == asked.uid_mappings &&
+      inputs.root_ids->gids == asked.gid_mappings) {
+    return ok_status();
+  }
+  return make_error(Code::kInvalid,
+                    "rootfs: its uidmap and gidmap are not the mappings of the container's user namespace");
+}
+
 Result<RootPlan> plan_root(const policy::HardenedSpec& hardened, const Survey& survey,
                            const PlanInputs& inputs) {
   const oci::Spec& spec = hardened.spec();
@@ -144,7 +155,7 @@ Result<RootPlan> plan_root(const policy::HardenedSpec& hardened, const Survey& s
   if (resolved == "/") {
     return make_error(Code::kInvalid, "invalid rootfs: root.path is the host's own root");
   }
-  plan.shift = inputs.slot.has_value();
+  plan.shift = inputs.slot.has_value() || inputs.root_ids.has_value();
   plan.readonly = spec.root->readonly;
   plan.nosuid_nodev = hardened.controls().seal_namespaces;
   plan.late_readonly = plan.readonly && !hardened.controls().seal_namespaces;
@@ -191,7 +202,9 @@ Result<Plan> make_plan(const policy::HardenedSpec& hardened, const Survey& surve
   plan.pivot = !inputs.no_pivot;
   plan.stage = inputs.stage;
   plan.namespaces = TRY(plan_namespaces(hardened, survey, inputs.slot));
+  TRY(check_root_ids(plan.namespaces, inputs, spec.linux_));
   plan.root = TRY(plan_root(hardened, survey, inputs));
+  plan.shift_binds = inputs.slot.has_value();
   TRY(plan_mounts(plan, hardened, survey));
   TRY(plan_devices(plan, spec));
   plan.masked_paths = spec.linux_.masked_paths;

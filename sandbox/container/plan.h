@@ -15,6 +15,7 @@
 #include "base/json.h"
 #include "base/path.h"
 #include "base/result.h"
+#include "container/container.h"
 #include "container/id_range.h"
 #include "container/landlock_rules.h"
 #include "container/survey.h"
@@ -67,7 +68,7 @@ struct RootPlan {
   Fd directory;  // the engine's root as it stands: mount points are made through it, as the host's root
   Fd tree;       // a detached copy, when the root is not an overlay that must be rebuilt
   std::optional<kernel::OverlayLayers> layers;
-  bool shift = false;
+  bool shift = false;  // idmap it by the container's user namespace
   bool readonly = false;
   // Read-only only after the createContainer hooks, as in runc: passthrough specs count on it.
   bool late_readonly = false;
@@ -158,6 +159,7 @@ struct Plan {
   std::string id;
   RootPlan root;
   std::vector<MountOp> mounts;
+  bool shift_binds = false;    // those without id maps of their own, too
   uint64_t scratch_bytes = 0;  // size of the tmpfs behind kVolatile mounts
   std::vector<DeviceNode> devices;
   Fd device_store;  // Owner::kContainer: a detached filesystem of the host with the nodes, "0", "1", ...
@@ -188,6 +190,7 @@ struct PlanInputs {
   bool no_pivot = false;
   bool no_new_keyring = false;
   bool own_fifos = false;  // see ProcessPlan
+  std::optional<RootIds> root_ids;
 };
 
 // Opens, clones and compiles; changes nothing that outlives this process but missing mount points

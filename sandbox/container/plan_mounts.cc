@@ -57,7 +57,7 @@ Status fill_bind(MountOp& op, const oci::Mount& mount, const kernel::MountOption
   op.node = TRY(node_kind(source->second.get(), mount.source));
   op.recursive = options.recursive_bind;
   op.tree = TRY_AT(kernel::clone_tree(source->second.get(), op.recursive), concat({"bind ", mount.source}));
-  op.shift = plan.root.shift;
+  op.shift = plan.shift_binds;
   if (!mount.uid_mappings.empty() || !mount.gid_mappings.empty()) {
     op.shift_by =
         TRY_AT(kernel::create_user_namespace(id_maps(mount.uid_mappings), id_maps(mount.gid_mappings)),

@@ -176,13 +176,26 @@ bool is_host_namespace(const struct stat& info, const char* name) {
   return is_of("self") || is_of("1");
 }
 
+std::vector<oci::IdMapping> mappings_of(const std::vector<kernel::IdMap>& maps) {
+  std::vector<oci::IdMapping> mappings;
+  for (const kernel::IdMap& map : maps) mappings.push_back({map.inside, map.outside, map.size});
+  return mappings;
+}
+
 // By another name: a namespace that gives its processes ids of the node's own users. What engines make
 // begins above them (subuid(5): 100000; Kubernetes: 65536).
-Result<bool> has_host_ids(int user_namespace) {
+bool has_host_ids(const std::vector<oci::IdMapping>& mappings) {
   constexpr uint32_t kFirstForeign = 65536;
-  const std::vector<kernel::IdMap> maps = TRY(kernel::read_id_maps(user_namespace));
-  return std::any_of(maps.begin(), maps.end(),
-                     [](const kernel::IdMap& map) { return map.outside < kFirstForeign; });
+  return std::any_of(mappings.begin(), mappings.end(),
+                     [](const oci::IdMapping& entry) { return entry.host_id < kFirstForeign; });
+}
+
+Status survey_ids(int user_namespace, policy::NamespaceFact& fact) {
+  const kernel::IdMaps maps = TRY(kernel::read_id_maps(user_namespace));
+  fact.uids = mappings_of(maps.uids);
+  fact.gids = mappings_of(maps.gids);
+  fact.is_host = has_host_ids(fact.uids) || has_host_ids(fact.gids);
+  return ok_status();
 }
 
 Status survey_namespace(const oci::Namespace& entry, Survey& survey) {
@@ -207,7 +220,7 @@ Status survey_namespace(const oci::Namespace& entry, Survey& survey) {
     fact.found = true;
     fact.is_host = is_host_namespace(info, kind->name);
     if (entry.type == oci::NamespaceType::kUser && !fact.is_host) {
-      fact.is_host = TRY_AT(has_host_ids(fd.get()), what);
+      TRY_AT(survey_ids(fd.get(), fact), what);
     }
     survey.namespaces.emplace(entry.path, std::move(fd));
   }

@@ -30,16 +30,15 @@ std::vector<IdMap> parse_id_map(std::string_view text) {
 
 namespace {
 
-Status append_map(pid_t pid, const char* name, std::vector<IdMap>& maps) {
+Result<std::vector<IdMap>> read_map(pid_t pid, const char* name) {
   const std::string path = concat({"/proc/", std::to_string(pid), "/", name});
   const std::string text = TRY(read_file(path, size_t{1} << 16));
-  for (const IdMap& map : parse_id_map(text)) maps.push_back(map);
-  return ok_status();
+  return parse_id_map(text);
 }
 
 }  // namespace
 
-Result<std::vector<IdMap>> read_id_maps(int user_namespace) {
+Result<IdMaps> read_id_maps(int user_namespace) {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) return sys_error("pipe");
   const Fd from(ends[0]);
@@ -56,7 +55,7 @@ Result<std::vector<IdMap>> read_id_maps(int user_namespace) {
     ::_exit(0);
   }
   to.reset();
-  std::vector<IdMap> maps;
+  IdMaps maps;
   const Status read_maps = [&]() -> Status {
     int reason = 0;
     ssize_t got = -1;
@@ -65,8 +64,9 @@ Result<std::vector<IdMap>> read_id_maps(int user_namespace) {
     } while (got < 0 && errno == EINTR);
     if (got != sizeof(reason)) return make_error(Code::kInternal, "look into a user namespace: no answer");
     if (reason != 0) return sys_error("look into a user namespace", reason);
-    TRY(append_map(pid, "uid_map", maps));
-    return append_map(pid, "gid_map", maps);
+    maps.uids = TRY(read_map(pid, "uid_map"));
+    maps.gids = TRY(read_map(pid, "gid_map"));
+    return ok_status();
   }();
   (void)::kill(pid, SIGKILL);  // our own unreaped child: the pid cannot be another's
   while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {

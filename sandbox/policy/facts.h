@@ -52,6 +52,9 @@ struct NamespaceFact {
   bool found = false;
   bool is_host =
       false;  // the runtime's own or the first process's; a user namespace: also one with the node's ids
+  // Of another user namespace than the runtime's: its maps, by the kernel.
+  std::vector<oci::IdMapping> uids = {};
+  std::vector<oci::IdMapping> gids = {};
 };
 
 struct HostFacts {

@@ -64,30 +64,25 @@ Result<Fd> new_socket() {
   return socket;
 }
 
+// True: a shim serves there. False: none does, and a name that one which was killed has left behind is gone.
 // The caller holds the directory's lock.
-Result<bool> serves(const std::string& path) {
+Result<bool> is_served(const std::string& path) {
   const sockaddr_un address = address_of(path);
   const Fd probe = TRY(new_socket());
   if (::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0) return true;
   if (errno != ENOENT && errno != ECONNREFUSED) return sys_error(concat({"connect to ", path}));
-  return false;
-}
-
-// What a shim has left that was killed.
-Status remove_socket(const std::string& path) {
   if (::unlink(path.c_str()) != 0 && errno != ENOENT) return sys_error(concat({"unlink ", path}));
-  return ok_status();
+  return false;
 }
 
 // An invalid Fd: a shim of this pod serves there already. The caller holds the directory's lock.
 Result<Fd> listen_at(const std::string& path) {
-  if (TRY(serves(path))) return Fd();
-  TRY(remove_socket(path));
+  const bool served = TRY(is_served(path));
+  if (served) return Fd();
   const sockaddr_un address = address_of(path);
-  const auto* generic = reinterpret_cast<const sockaddr*>(&address);
   Fd socket = TRY(new_socket());
   const mode_t mask = ::umask(0177);
-  const int bound = ::bind(socket.get(), generic, sizeof(address));
+  const int bound = ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address));
   (void)::umask(mask);
   if (bound != 0) return sys_error(concat({"bind ", path}));
   if (::listen(socket.get(), kBacklog) != 0) return sys_error(concat({"listen at ", path}));
@@ -117,6 +112,14 @@ void adjust_oom_score() {
   if (!text.ok()) return;
   const std::optional<int64_t> score = parse_signed(trim(*text));
   if (score) (void)write_existing("/proc/self/oom_score_adj", std::to_string(std::min(*score + 1, kMost)));
+}
+
+// Of a shim that ended without clearing up: nobody else would, before the next one of that pod.
+Status clear_socket(const Flags& flags) {
+  const std::string group = TRY(group_of_bundle(flags.id));
+  const Fd lock = TRY(lock_directory());
+  TRY(is_served(socket_path(flags, group)));
+  return ok_status();
 }
 
 // In the child: executed anew, it has nothing of what `start` has read, and its command line says what it
@@ -203,12 +206,7 @@ Result<std::string> clear(const Flags& flags) {
   const Node node = TRY(node_of(flags.name_space));
   auto remove = [&flags](const container::Host& host) { return container::remove(host, flags.id, true); };
   TRY(on_node(node, Need::kStop, 0, answered_empty(remove)));
-  const Result<std::string> group = group_of_bundle(flags.id);
-  if (group.ok()) {
-    const Fd lock = TRY(lock_directory());
-    const std::string path = socket_path(flags, *group);
-    if (!TRY(serves(path))) TRY(remove_socket(path));
-  }
+  (void)clear_socket(flags);  // the container is gone, which is what was asked
   return proto::encode(proto::DeleteResponse{.pid = 0, .exit_status = 128 + SIGKILL, .exited_at = now()});
 }
 

@@ -21,11 +21,7 @@ namespace gabion::shim {
 namespace {
 
 constexpr std::string_view kLower = "lowerdir=";
-
-// containerd's words for a pod with a user namespace. The layers get the container's own ids in any case.
-bool is_id_map(std::string_view option) {
-  return option.starts_with("uidmap=") || option.starts_with("gidmap=");
-}
+constexpr std::string_view kUpper = "upperdir=";
 
 std::string join(const std::vector<std::string>& parts, char separator) {
   std::string out;
@@ -63,8 +59,7 @@ Status mount_overlay(const proto::Mount& mount, const std::string& target) {
   const kernel::MountOptions parsed = kernel::parse_mount_options(mount.options);
   std::vector<std::string> data;
   for (const kernel::FilesystemOption& option : parsed.data) {
-    if (!is_id_map(option.key + "="))
-      data.push_back(option.flag ? option.key : option.key + "=" + option.value);
+    data.push_back(option.flag ? option.key : option.key + "=" + option.value);
   }
   const OverlayOptions options = TRY(overlay_options(data, static_cast<size_t>(::sysconf(_SC_PAGESIZE))));
   const Fd here = TRY(open_path(".", O_PATH | O_DIRECTORY));
@@ -84,6 +79,16 @@ Status mount_bind(const proto::Mount& mount, const kernel::MountOptions& options
   const Fd copy = TRY(kernel::clone_tree(source.get(), options.recursive_bind));
   if (!options.attributes.empty()) TRY(kernel::set_attributes(copy.get(), options.attributes));
   return kernel::attach(copy.get(), target);
+}
+
+// The layers are shifted later, each by itself: until then they show what is on disk.
+Result<proto::Mount> without_ids(proto::Mount mount, const std::optional<container::RootIds>& ids) {
+  std::erase_if(mount.options, is_id_map);
+  if (!ids) return mount;
+  for (const std::string& option : mount.options) {
+    if (option.starts_with(kUpper)) TRY(restore_owner(option.substr(kUpper.size()), *ids));
+  }
+  return mount;
 }
 
 Status mount_one(const proto::Mount& mount, const std::string& root) {
@@ -130,13 +135,17 @@ Result<OverlayOptions> overlay_options(const std::vector<std::string>& options, 
                             std::to_string(made.text.size()), " bytes)"}));
 }
 
-Status mount_rootfs(const std::vector<proto::Mount>& mounts, const std::string& target) {
+Status mount_rootfs(const std::vector<proto::Mount>& mounts, const std::optional<container::RootIds>& ids,
+                    const std::string& target) {
   if (mounts.empty()) return ok_status();
   if (::unshare(CLONE_NEWNS) != 0) return sys_error("rootfs: a mount namespace of its own");
   if (::mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr) != 0)
     return sys_error("rootfs: propagation");
   if (::mkdir(target.c_str(), 0711) != 0 && errno != EEXIST) return sys_error(concat({"mkdir ", target}));
-  for (const proto::Mount& mount : mounts) TRY_AT(mount_one(mount, target), "rootfs");
+  for (const proto::Mount& mount : mounts) {
+    const proto::Mount plain = TRY(without_ids(mount, ids));
+    TRY_AT(mount_one(plain, target), "rootfs");
+  }
   return ok_status();
 }
 

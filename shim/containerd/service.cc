@@ -209,6 +209,12 @@ Status Service::pids(const proto::ProcessRequest& request, pid_t caller, const R
                      .value = proto::encode(proto::ProcessDetails{.exec_id = exec_id})};
       }
     }
+    // Ended, and nobody has collected it yet: containerd 1.7 and later, started again, take a shim without
+    // processes for one that never had any, and delete it with the exit status.
+    const Process& first = (*found)->first;
+    if (response->processes.empty() && first.phase == Phase::kStopped) {
+      response->processes.push_back({.pid = static_cast<uint32_t>(first.pid), .info = {}});
+    }
     respond(proto::encode(*response));
   });
   return ok_status();

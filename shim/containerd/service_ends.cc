@@ -77,8 +77,8 @@ void Service::end_others(const Container& owner) {
 void Service::tell_exit(Container& owner, Process& process) {
   read_memory_event(owner.id);  // the reason of an end is told before it
   process.phase = Phase::kStopped;
-  if (process.stdio != nullptr) process.stdio->drain();
   if (&process == &owner.first && owner.violations != nullptr) owner.violations->finish();
+  if (process.stdio != nullptr) process.stdio->process_ended();
   note(owner, process.exec_id.empty() ? "container.exit" : "exec.exit",
        concat({"pid ", std::to_string(process.pid), ", status ", std::to_string(process.exit->status)}));
   events_.publish(proto::TaskExit{.container_id = owner.id,

@@ -84,12 +84,13 @@ Result<CreateWork> create_work(const Node& node, const proto::CreateTaskRequest&
   work.create.id = request.id;
   work.create.bundle = request.bundle;
   work.create.own_fifos = true;  // containerd makes them for one process, where nobody else can find them
+  work.create.root_ids = TRY(root_ids(request.rootfs));
   TRY(apply_options(request.options, work));
   return work;
 }
 
 Result<std::string> run_create(const CreateWork& work) {
-  TRY(mount_rootfs(work.rootfs, work.create.bundle + "/rootfs"));
+  TRY(mount_rootfs(work.rootfs, work.create.root_ids, work.create.bundle + "/rootfs"));
   return on_node(work.node, Need::kHarden, work.caller,
                  [&](const container::Host& host) -> Result<std::string> {
                    const container::Created created = TRY(container::create(host, work.create));

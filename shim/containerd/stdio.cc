@@ -49,15 +49,6 @@ Result<Address> parse_address(const std::string& text) {
   return Address{scheme == "file" ? Kind::kFile : Kind::kFifo, std::move(path)};
 }
 
-// O_NONBLOCK: a fifo whose other end nobody has open must not stop the shim (fifo(7)).
-Result<Fd> open_fifo(const std::string& path, int flags) {
-  Fd fd = TRY_AT(open_path(path, flags | O_NONBLOCK | O_NOFOLLOW), concat({"stdio: ", path}));
-  struct stat info {};
-  if (::fstat(fd.get(), &info) != 0) return sys_error(concat({"stdio: ", path}));
-  if (!S_ISFIFO(info.st_mode)) return make_error(Code::kInvalid, concat({"stdio: ", path, " is not a fifo"}));
-  return fd;
-}
-
 // For a process of the container's: programs do not expect EAGAIN.
 Status make_blocking(const Fd& fd) {
   if (::fcntl(fd.get(), F_SETFL, 0) != 0) return sys_error("stdio: fcntl");
@@ -105,7 +96,7 @@ Status Stdio::open_output(const std::string& text, size_t stream, bool terminal)
   if (address.kind == Kind::kNothing) return ok_status();
   Fd writing;
   if (address.kind == Kind::kFifo) {
-    output_keepers_.push_back(TRY(open_fifo(address.path, O_RDONLY)));
+    output_keepers_.push_back(TRY(FifoKeeper::open(loop_, address.path)));
     writing = TRY(open_fifo(address.path, O_WRONLY));
   } else {
     writing = TRY_AT(open_log(address.path), concat({"stdio: ", address.path}));
@@ -173,9 +164,10 @@ Status Stdio::resize(uint32_t width, uint32_t height) {
 
 void Stdio::close_input() { input_keeper_.reset(); }
 
-void Stdio::drain() {
+void Stdio::process_ended() {
   if (console_receiver_.valid()) take_console();
   for (const auto& pump : pumps_) pump->drain();
+  for (const auto& keeper : output_keepers_) keeper->process_ended();
 }
 
 }  // namespace gabion::shim

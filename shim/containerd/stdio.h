@@ -3,8 +3,9 @@
 // refused.
 //
 // A process without a terminal is given the fifos themselves: nothing is copied, and nothing of the shim
-// stands between it and who reads. The shim keeps the other end of each open, so that neither side sees the
-// end while containerd is restarted: standard input ends with close_input(), the output with the process.
+// stands between it and who reads. The shim keeps the other end of each open (fifo.h), so that neither side
+// sees the end while containerd is restarted: standard input ends with close_input(), the output with the
+// process.
 // What goes to a file goes through a pipe: the process must not be able to truncate its own log.
 #pragma once
 
@@ -16,6 +17,7 @@
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "shim/containerd/fifo.h"
 #include "shim/containerd/loop/loop.h"
 #include "shim/containerd/pump.h"
 
@@ -46,8 +48,8 @@ class Stdio {
   // The window's size; Code::kWrongState without a terminal.
   Status resize(uint32_t width, uint32_t height);
   void close_input();
-  // The process has ended: what it wrote is copied as far as it can be without waiting.
-  void drain();
+  // What it wrote is copied as far as it can be without waiting, and kept for who has not read it yet.
+  void process_ended();
 
  private:
   explicit Stdio(Loop& loop) : loop_(loop) {}
@@ -59,8 +61,8 @@ class Stdio {
 
   Loop& loop_;
   std::array<Fd, 3> process_;
-  Fd input_keeper_;                 // the writing end of the input's fifo
-  std::vector<Fd> output_keepers_;  // the reading ends of the outputs'
+  Fd input_keeper_;  // the writing end of the input's fifo
+  std::vector<std::unique_ptr<FifoKeeper>> output_keepers_;
   std::vector<std::unique_ptr<Pump>> pumps_;
   Fd console_sender_;
   Fd console_receiver_;

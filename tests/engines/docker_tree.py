@@ -38,7 +38,7 @@ class DockerTree(trees.Tree):
 
     def network(self, *command):
         """The words that run a command of the host's in the tree's network."""
-        return ("nsenter", "-t", str(self.process.pid), "--net", *command)
+        return ("nsenter", "-t", str(self.holder.pid), "--net", *command)
 
     def write(self, path, text):
         os.makedirs(os.path.dirname(self.path(path)), exist_ok=True)
@@ -79,7 +79,7 @@ class DockerTree(trees.Tree):
         for path in glob.glob("/proc/[0-9]*"):
             try:
                 if os.path.basename(os.readlink(path + "/exe")) == "containerd-shim-gabion-v2" and \
-                        os.readlink(path + "/ns/mnt") == os.readlink(f"/proc/{self.process.pid}/ns/mnt"):
+                        os.readlink(path + "/ns/mnt") == os.readlink(f"/proc/{self.holder.pid}/ns/mnt"):
                     found.append(int(os.path.basename(path)))
             except OSError:  # it has ended
                 pass
@@ -120,7 +120,7 @@ class DockerOfTree(DockerCase):
         self.assertEqual(os.listdir("/run/gabion/s"), [])
         self.assertEqual([name for name in os.listdir("/run/gabion/ids") if not name.startswith(".")], [])
         self.assertEqual([path for path in cgroups() if os.path.basename(path) != GROUP], [])
-        with open(f"/proc/{self.tree.process.pid}/mountinfo", encoding="utf-8") as file:
+        with open(f"/proc/{self.tree.holder.pid}/mountinfo", encoding="utf-8") as file:
             mounts = file.read()
         self.assertNotIn("/overlay2/", mounts)
         self.assertNotIn("/moby/", mounts)

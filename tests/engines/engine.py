@@ -35,6 +35,8 @@ IS_GABION = os.path.basename(RUNTIME).startswith("gabion")
 DOCKER = os.environ.get("GABION_TEST_DOCKER", "/usr/bin/docker")
 GROUP = f"gabion-test-{os.getpid()}"
 BRIDGE = "10.213.7.1"
+# containerd's, for those who need no CRI. oom_score: lowering it needs CAP_SYS_RESOURCE, which a CI machine may not have.
+CONTAINERD = 'version = 2\noom_score = 0\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n'
 CLONE_NEWNS, CLONE_NEWNET, PR_SET_CHILD_SUBREAPER = 0x00020000, 0x40000000, 36
 
 only_gabion = unittest.skipUnless(IS_GABION, "asserts what gabion promises; another runtime is under test")
@@ -76,8 +78,8 @@ def docker(*arguments, **options):
     return run(DOCKER, *arguments, **options)
 
 
-def ctr(*arguments, **options):
-    return run("ctr", "--namespace", GROUP, *arguments, **options)
+def ctr(*arguments, namespace=GROUP, **options):
+    return run("ctr", "--namespace", namespace, *arguments, **options)
 
 
 class Terminal:
@@ -204,14 +206,13 @@ class Node:
         with open(os.path.join(self.work, name + ".log"), encoding="utf-8", errors="replace") as file:
             return file.read()[-size:]
 
-    def start_containerd(self):
+    def start_containerd(self, config=CONTAINERD):
         if "containerd" in self.processes:
             return
         if not os.access(RUNTIME, os.X_OK):
             raise AssertionError("no runtime under test: build gabion or set GABION_TEST_RUNTIME")
         with open("/etc/containerd/config.toml", "w", encoding="utf-8") as file:
-            # oom_score: lowering it needs CAP_SYS_RESOURCE, which a CI machine may not have.
-            file.write('version = 2\noom_score = 0\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n')
+            file.write(config)
         # Where it finds containerd-shim-gabion-v2.
         os.environ["PATH"] = os.path.dirname(RUNTIME) + ":" + os.environ["PATH"].removeprefix(os.path.dirname(RUNTIME) + ":")
         self._spawn("containerd", ["containerd"], lambda: ctr("version", check=False).code == 0, "containerd")

@@ -111,6 +111,7 @@ class Shim(test_containerd.ContainerdCase):
         eventually(lambda: not os.path.exists(f"/proc/{pid}/root/bin"), "the container's process has ended")
         eventually(lambda: self.status()[1] in ("absent", "STOPPED"), "containerd knows")
         eventually(lambda: not os.path.isdir(f"{STATE}/{self.id}"), "no state left")
+        eventually(lambda: not os.listdir(SOCKETS), "no socket left")
 
     def test_two_containers_of_a_pod_have_one_shim(self):
         pod = ("-d", "--annotation", "io.kubernetes.cri.sandbox-id=" + self.id)

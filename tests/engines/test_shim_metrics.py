@@ -8,8 +8,8 @@ import re
 import unittest
 
 from engine import GROUP, IS_GABION, eventually
+from protobuf import all_fields, fields, read_varint
 from shim_case import PAUSED, RUNNING, ShimCase
-from ttrpc_client import all_fields, fields, read_varint
 
 NONE = (1 << 64) - 1
 UNIFIED = os.path.exists("/sys/fs/cgroup/cgroup.controllers")

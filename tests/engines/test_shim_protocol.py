@@ -12,9 +12,10 @@ import time
 import unittest
 
 from engine import GROUP, IS_GABION, eventually
+from protobuf import fields, message
 from shim_case import (CREATED, EXISTS, INVALID, NOT_FOUND, PRECONDITION, RUNNING, SHIM, STATE, STOPPED, ShimCase,
                        UNIMPLEMENTED)
-from ttrpc_client import KINDS, Client, RpcError, fields, message
+from ttrpc_client import KINDS, Client, RpcError
 
 
 @unittest.skipUnless(IS_GABION, "gabion's own shim")
@@ -33,6 +34,21 @@ class Protocol(ShimCase):
             self.assertEqual(self.start_with(given), address)
         params = message({1: self.id, 2: GROUP, 3: 0, 4: "2.3.4", 5: "/none.ttrpc", 6: "/none"})
         self.assertEqual(self.start_with(params), message({1: 3, 2: address, 3: "ttrpc"}))
+
+    def test_output_waits_for_its_reader(self):
+        """containerd may open its ends when the process has come and gone: it reads all of it, and then the end."""
+        self.client.call("Create", {1: self.id, 2: self.make_bundle("talks", "sh", "-c", "echo out; echo err >&2"),
+                                    6: self.fifo("out"), 7: self.fifo("err")})
+        self.client.call("Start", {1: self.id})
+        self.client.call("Wait", {1: self.id})
+        for name in ("out", "err"):
+            done = subprocess.run(["cat", f"{self.work}/{name}"], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                                  timeout=10, check=True)
+            self.assertEqual(done.stdout, name + "\n")
+
+    def fifo(self, name):
+        os.mkfifo(f"{self.work}/{name}")
+        return f"{self.work}/{name}"
 
     def test_delete_without_a_shim(self):
         """What containerd calls after each disconnection, and for what is not there at all."""
@@ -243,9 +259,10 @@ class Protocol(ShimCase):
         place = "/srv/client"
         os.makedirs(place, exist_ok=True)
         self.addCleanup(shutil.rmtree, place)
-        shutil.copy2(os.path.join(os.path.dirname(os.path.abspath(__file__)), "ttrpc_client.py"), place)
         os.chmod(place, 0o755)
-        os.chmod(place + "/ttrpc_client.py", 0o644)
+        for name in ("ttrpc_client.py", "protobuf.py"):
+            shutil.copy2(os.path.join(os.path.dirname(os.path.abspath(__file__)), name), place)
+            os.chmod(os.path.join(place, name), 0o644)
         return place
 
     def test_a_thousand_lives(self):

@@ -92,6 +92,7 @@ class Version:
             os.kill(shim, signal.SIGKILL)
         eventually(lambda: not os.path.exists(f"/proc/{pid}/root/bin"), "the container's process has ended")
         eventually(lambda: self.state()[1] in ("absent", "STOPPED"), "containerd knows")
+        eventually(lambda: not os.listdir(SOCKETS), "nor its socket")
 
 
 @unittest.skipUnless(IS_GABION, "gabion's own shim")

@@ -4,10 +4,11 @@ import os
 import subprocess
 import tempfile
 
-from engine import GROUP, RUNTIME, eventually, run
+from engine import CONTAINERD, GROUP, RUNTIME, eventually, run
 
 # A mount namespace whose root is the tree; the runtime's programs and the image are bound into it. The directory of
-# id ranges is the node's: two containers share no id, whoever made them.
+# id ranges is the node's: two containers share no id, whoever made them. It lasts as long as the tree, whatever happens
+# to containerd, whose pods have mounts in it.
 ENTER = r"""
 tree=$1; programs=$2; image=$3
 mount --bind "$tree" "$tree"
@@ -21,9 +22,7 @@ touch image.tar
 mount --bind "$image" image.tar
 pivot_root . old
 umount --lazy /old
-printf 'version = 2\noom_score = 0\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n' > /containerd.toml
-export PATH=/programs:/usr/sbin:/usr/bin
-exec containerd --config /containerd.toml
+exec sleep infinity
 """
 
 
@@ -32,42 +31,61 @@ class Tree:
 
     NAMESPACES = ("--mount",)  # of its own
 
-    def __init__(self, node, suite):
+    def __init__(self, node, suite, config=CONTAINERD):
         self.node, self.suite = node, suite
         self.directory = tempfile.mkdtemp(prefix=f"tree-{suite}.", dir=node.work)
         run("tar", "-C", self.directory, "--numeric-owner", "-xpf", node.releases[suite])
-        self.process = None
+        with open(self.directory + "/containerd.toml", "w", encoding="utf-8") as file:
+            file.write(config)
         self.log = open(f"{node.work}/{suite}.log", "ab")  # pylint: disable=consider-using-with
+        self.process = None
+        self.holder = subprocess.Popen(
+            ["unshare", *self.NAMESPACES, "--propagation", "private", "sh", "-ec", ENTER, "sh", self.directory,
+             os.path.dirname(RUNTIME), node.archives["busybox"]],
+            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+        # Not sooner: before that it is in the node, with the node's containerd.
+        eventually(lambda: self.program() == "sleep", f"the tree of {suite}")
+        self.root = f"/proc/{self.holder.pid}/root"
 
     def start(self):
         self.process = subprocess.Popen(
-            ["unshare", *self.NAMESPACES, "--propagation", "private", "sh", "-ec", ENTER, "sh", self.directory,
-             os.path.dirname(RUNTIME), self.node.archives["busybox"]],
+            self.enter("env", "PATH=/programs:/usr/sbin:/usr/bin", "containerd", "--config", "/containerd.toml"),
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
-        # Not sooner: before that it is in the node, with the node's containerd.
-        eventually(lambda: self.program() == "containerd", f"containerd of {self.suite}")
-        eventually(lambda: self.ctr("version", check=False).code == 0, f"containerd of {self.suite}")
+
+        def ready():
+            if self.process.poll() is not None:
+                raise AssertionError(f"containerd of {self.suite} ended with {self.process.returncode}:\n{self.text()}")
+            return self.ctr("version", check=False).code == 0
+        eventually(ready, f"containerd of {self.suite}")
+
+    def text(self):
+        """The end of containerd's log."""
+        with open(self.log.name, encoding="utf-8", errors="replace") as file:
+            return file.read()[-4000:]
 
     def program(self):
-        with open(f"/proc/{self.process.pid}/comm", encoding="ascii") as file:
+        with open(f"/proc/{self.holder.pid}/comm", encoding="ascii") as file:
             return file.read().strip()
 
     def enter(self, *command):
         """The words that run a command in there."""
-        return ("nsenter", "-t", str(self.process.pid), *self.NAMESPACES, *command)
+        return ("nsenter", "-t", str(self.holder.pid), *self.NAMESPACES, *command)
 
     def path(self, path):
         """A path in there, as it is found from outside."""
-        return f"/proc/{self.process.pid}/root{path}"
+        return self.root + path
 
-    def ctr(self, *arguments, **options):
-        return run(*self.enter("/usr/bin/ctr", "--namespace", GROUP, *arguments), **options)
+    def ctr(self, *arguments, namespace=GROUP, **options):
+        return run(*self.enter("/usr/bin/ctr", "--namespace", namespace, *arguments), **options)
 
     def stop(self):
         self.process.terminate()
         self.process.wait(20)
 
     def remove(self):
-        self.stop()
+        if self.process:
+            self.stop()
+        self.holder.kill()
+        self.holder.wait()
         self.log.close()
         run("rm", "-rf", "--one-file-system", self.directory)

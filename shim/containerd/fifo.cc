@@ -1,0 +1,57 @@
+#include "shim/containerd/fifo.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "base/path.h"
+#include "base/text.h"
+
+namespace gabion::shim {
+
+namespace {
+
+// The kernel tells nobody that a fifo has got its first reader: epoll(7) wakes no writer for it.
+constexpr int64_t kFirstPauseMs = 5;
+constexpr int64_t kLongestPauseMs = 1000;
+
+}  // namespace
+
+Result<Fd> open_fifo(const std::string& path, int flags) {
+  Fd fd = TRY_AT(open_path(path, flags | O_NONBLOCK | O_NOFOLLOW), concat({"stdio: ", path}));
+  struct stat info {};
+  if (::fstat(fd.get(), &info) != 0) return sys_error(concat({"stdio: ", path}));
+  if (!S_ISFIFO(info.st_mode)) return make_error(Code::kInvalid, concat({"stdio: ", path, " is not a fifo"}));
+  return fd;
+}
+
+Result<std::unique_ptr<FifoKeeper>> FifoKeeper::open(Loop& loop, std::string path) {
+  Fd reading = TRY(open_fifo(path, O_RDONLY));
+  return std::unique_ptr<FifoKeeper>(new FifoKeeper(loop, std::move(path), std::move(reading)));
+}
+
+FifoKeeper::~FifoKeeper() {
+  if (timer_ != 0) loop_.cancel(timer_);
+}
+
+void FifoKeeper::process_ended() {
+  Result<Fd> writing = open_fifo(path_, O_WRONLY);
+  if (!writing.ok()) return;  // its name is gone, so nobody will open it
+  writing_ = std::move(writing).value();
+  reading_.reset();
+  pause_ms_ = kFirstPauseMs;
+  look_for_reader();
+}
+
+void FifoKeeper::look_for_reader() {
+  timer_ = 0;
+  const Result<Fd> other = open_fifo(path_, O_WRONLY);
+  if (other.ok() || other.error().sys_errno != ENXIO) return writing_.reset();
+  timer_ = loop_.after(pause_ms_, [this] { look_for_reader(); });
+  pause_ms_ = std::min(pause_ms_ * 2, kLongestPauseMs);
+}
+
+}  // namespace gabion::shim

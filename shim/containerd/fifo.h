@@ -1,0 +1,46 @@
+// The fifos of a process's standard streams, whose other ends are containerd's.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "shim/containerd/loop/loop.h"
+
+namespace gabion::shim {
+
+// One end, without waiting for the other (fifo(7)): it must not stop the shim. ENXIO: for writing, and nobody
+// reads. Code::kInvalid where it is no fifo.
+Result<Fd> open_fifo(const std::string& path, int flags);
+
+// Keeps what a process writes until somebody has read it. containerd opens its end in its own time, and again
+// after it was started anew: open(2) for reading waits for a writer, who may have come and gone by then, and
+// what was written goes with the last descriptor of the fifo. So the reading end is open while the process
+// is, and after that a writing end, until there is a reader: it reads what there is, and then the end.
+class FifoKeeper {
+ public:
+  static Result<std::unique_ptr<FifoKeeper>> open(Loop& loop, std::string path);
+  FifoKeeper(const FifoKeeper&) = delete;
+  FifoKeeper& operator=(const FifoKeeper&) = delete;
+  ~FifoKeeper();
+
+  // Nothing is written any more; called once.
+  void process_ended();
+
+ private:
+  FifoKeeper(Loop& loop, std::string path, Fd reading)
+      : loop_(loop), path_(std::move(path)), reading_(std::move(reading)) {}
+  void look_for_reader();
+
+  Loop& loop_;
+  std::string path_;
+  Fd reading_;
+  Fd writing_;
+  int64_t pause_ms_ = 0;
+  uint64_t timer_ = 0;  // 0: none
+};
+
+}  // namespace gabion::shim

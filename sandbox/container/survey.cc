@@ -230,8 +230,8 @@ Status survey_namespace(const oci::Namespace& entry, Survey& survey) {
 
 // Only what applies: a profile of another workload that is out of order is that workload's affair.
 void survey_seccomp_files(const oci::Spec& spec, const policy::Policy& policy, Survey& survey) {
-  const auto look_at = [&](const std::vector<policy::SeccompFile>& files) {
-    for (const policy::SeccompFile& pinned : files) {
+  const auto look_at = [&](const std::vector<policy::PinnedFile>& files) {
+    for (const policy::PinnedFile& pinned : files) {
       if (survey.facts.seccomp_files.contains(pinned.file)) continue;
       survey.facts.seccomp_files.emplace(pinned.file, policy::read_seccomp_file(pinned.file));
     }

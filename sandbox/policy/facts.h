@@ -68,7 +68,7 @@ struct HostFacts {
   // Who called: "docker", "containerd", "podman", "cri", "" unknown. From the caller's process and
   // the state root, never from the spec.
   std::string engine;
-  // By SeccompFile::file; of the policy's own and of the exceptions that match.
+  // By PinnedFile::file; of the policy's own and of the exceptions that match.
   std::map<std::string, SeccompFileFact> seccomp_files = {};
 };
 

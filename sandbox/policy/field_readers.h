@@ -91,11 +91,11 @@ Status read_sha256(const json::Value& value, std::string_view where, T& into) {
 }
 
 // [{"file": "/etc/gabion/seccomp/x.json", "sha256": "..."}], the hash optional.
-Result<std::vector<SeccompFile>> to_seccomp_files(const json::Value& value, std::string_view where);
+Result<std::vector<PinnedFile>> to_pinned_files(const json::Value& value, std::string_view where);
 
-template <typename T>
-Status read_seccomp_files(const json::Value& value, std::string_view where, T& into) {
-  into.seccomp_filters = TRY(to_seccomp_files(value, where));
+template <auto Member, typename T>
+Status read_pinned_files(const json::Value& value, std::string_view where, T& into) {
+  into.*Member = TRY(to_pinned_files(value, where));
   return ok_status();
 }
 

@@ -131,7 +131,7 @@ Status read_violations(const Value& value, std::string_view where, Policy& polic
 
 Status skip(const Value&, std::string_view, Policy&) { return ok_status(); }
 
-constexpr std::array<Field<Policy>, 33> kFields = {
+constexpr std::array<Field<Policy>, 34> kFields = {
     {{"name", skip},
      {"extends", skip},
      {"enforce", read_bool<&Policy::enforce, Policy>},
@@ -146,7 +146,7 @@ constexpr std::array<Field<Policy>, 33> kFields = {
      {"memoryDenyWriteExecute", read_bool<&Policy::memory_deny_write_execute, Policy>},
      {"seccompProfile", read_seccomp_profile},
      {"violations", read_violations},
-     {"seccompFilters", read_seccomp_files<Policy>},
+     {"seccompFilters", read_pinned_files<&Policy::seccomp_filters, Policy>},
      {"joinNamespaces", read_joins},
      {"capabilities", read_capabilities<&Policy::capabilities, Policy>},
      {"volatilePaths", read_paths<&Policy::volatile_paths, Policy>},
@@ -164,6 +164,7 @@ constexpr std::array<Field<Policy>, 33> kFields = {
      {"memory", read_memory},
      {"exec", read_bool<&Policy::exec, Policy>},
      {"hooks", read_hooks},
+     {"loggers", read_pinned_files<&Policy::loggers, Policy>},
      {"exceptions", read_exceptions}}};
 
 }  // namespace

@@ -50,13 +50,13 @@ constexpr std::array<Field<HookGrant>, 4> kHookFields = {
 
 // ---- seccomp profiles
 
-Status read_profile_path(const Value& value, std::string_view where, SeccompFile& pinned) {
+Status read_profile_path(const Value& value, std::string_view where, PinnedFile& pinned) {
   pinned.file = TRY(to_text(value, where));
   return check_paths({pinned.file}, where);
 }
 
-constexpr std::array<Field<SeccompFile>, 2> kSeccompFileFields = {
-    {{"file", read_profile_path}, {"sha256", read_sha256<&SeccompFile::sha256, SeccompFile>}}};
+constexpr std::array<Field<PinnedFile>, 2> kPinnedFileFields = {
+    {{"file", read_profile_path}, {"sha256", read_sha256<&PinnedFile::sha256, PinnedFile>}}};
 
 // ---- exceptions
 
@@ -91,7 +91,7 @@ constexpr std::array<Field<Exception>, 9> kExceptionFields = {
      {"capabilities", read_capabilities<&Exception::capabilities, Exception>},
      {"allowedHostPaths", read_paths<&Exception::allowed_host_paths, Exception>},
      {"devices", read_devices<Exception>},
-     {"seccompFilters", read_seccomp_files<Exception>}}};
+     {"seccompFilters", read_pinned_files<&Exception::seccomp_filters, Exception>}}};
 
 }  // namespace
 
@@ -112,13 +112,13 @@ Result<std::vector<DeviceGrant>> to_devices(const Value& value, std::string_view
   return devices;
 }
 
-Result<std::vector<SeccompFile>> to_seccomp_files(const Value& value, std::string_view where) {
+Result<std::vector<PinnedFile>> to_pinned_files(const Value& value, std::string_view where) {
   TRY(expect(value, Value::Kind::kArray, where));
-  std::vector<SeccompFile> files;
+  std::vector<PinnedFile> files;
   for (size_t i = 0; i < value.items().size(); ++i) {
     const std::string place = at_index(where, i);
-    SeccompFile pinned;
-    TRY(read_object(value.items()[i], place, kSeccompFileFields, pinned));
+    PinnedFile pinned;
+    TRY(read_object(value.items()[i], place, kPinnedFileFields, pinned));
     if (pinned.file.empty()) return invalid(place, "\"file\" is missing");
     files.push_back(std::move(pinned));
   }

@@ -50,11 +50,11 @@ struct HookGrant {
   bool operator==(const HookGrant&) const = default;
 };
 
-// A seccomp profile of the node's own, stacked on the other filters.
-struct SeccompFile {
+// A file of the node's own: a seccomp profile, a program that takes output.
+struct PinnedFile {
   std::string file;    // absolute path
-  std::string sha256;  // of its text, lower-case hex; "" not pinned
-  bool operator==(const SeccompFile&) const = default;
+  std::string sha256;  // of what is in it, lower-case hex; "" not pinned
+  bool operator==(const PinnedFile&) const = default;
 };
 
 // Facts an exception may match on: what the engine or the node asserts. "" matches anything; all
@@ -81,7 +81,7 @@ struct Exception {
   std::vector<std::string> capabilities;        // added to the ceiling
   std::vector<std::string> allowed_host_paths;  // added
   std::vector<DeviceGrant> devices;             // added
-  std::vector<SeccompFile> seccomp_filters;     // added: an exception may be stricter, too
+  std::vector<PinnedFile> seccomp_filters;      // added: an exception may be stricter, too
   bool operator==(const Exception&) const = default;
 };
 
@@ -103,7 +103,7 @@ struct Policy {
   bool memory_deny_write_execute = false;
   std::string seccomp_profile;  // built-in filter stacked on the spec's; "" none
   Violations violations;        // what follows on calls that the built-in filter denies
-  std::vector<SeccompFile> seccomp_filters;
+  std::vector<PinnedFile> seccomp_filters;
 
   std::vector<std::string> join_namespaces;  // types that may be joined by path: "network", "ipc", ...
   bool host_network = false;                 // an exception grants it
@@ -126,6 +126,7 @@ struct Policy {
   MemorySize memory;                 // ceiling
   bool exec = true;
   std::vector<HookGrant> hooks;
+  std::vector<PinnedFile> loggers;  // programs that binary:// addresses may name
   std::vector<Exception> exceptions;
 
   [[nodiscard]] Mode mode(Rule rule) const { return rules[static_cast<size_t>(rule)]; }

@@ -138,7 +138,7 @@ Result<oci::Seccomp> parse_seccomp_file(std::string_view text, std::string_view 
   return std::move(filter);
 }
 
-std::string object_to(const SeccompFile& pinned, const SeccompFileFact& fact) {
+std::string object_to(const PinnedFile& pinned, const SeccompFileFact& fact) {
   if (!pinned.sha256.empty() && !fact.sha256.empty() && pinned.sha256 != fact.sha256) {
     return concat({"its SHA-256 is ", fact.sha256,
                    ", not the one the policy pins (fix: put the reviewed file back, or pin the new one)"});
@@ -147,8 +147,8 @@ std::string object_to(const SeccompFile& pinned, const SeccompFileFact& fact) {
 }
 
 Status check_seccomp_files(const Policy& policy) {
-  const auto check = [](const std::vector<SeccompFile>& files) -> Status {
-    for (const SeccompFile& pinned : files) {
+  const auto check = [](const std::vector<PinnedFile>& files) -> Status {
+    for (const PinnedFile& pinned : files) {
       const std::string objection = object_to(pinned, read_seccomp_file(pinned.file));
       if (!objection.empty()) return invalid(concat({"seccompFilters: ", pinned.file}), objection);
     }

@@ -25,7 +25,7 @@ SeccompFileFact read_seccomp_file(const std::string& path);
 Result<oci::Seccomp> parse_seccomp_file(std::string_view text, std::string_view name);
 
 // "" when the file is what the policy pins, else what is wrong and what to do.
-std::string object_to(const SeccompFile& pinned, const SeccompFileFact& fact);
+std::string object_to(const PinnedFile& pinned, const SeccompFileFact& fact);
 
 // Every file the policy and its exceptions name; the first that cannot be used is the error.
 Status check_seccomp_files(const Policy& policy);

@@ -65,6 +65,7 @@ Status Service::create(const proto::CreateTaskRequest& request, pid_t caller, co
   first.phase = Phase::kMaking;
   work.caller = caller;
   work.create.console = first.stdio->console();
+  work.logger = first.stdio->logger();
   const Fd watcher = TRY(open_violations(*made));
   work.create.watcher = watcher.get();
   Inheritance inheritance = inheritance_of(*first.stdio);
@@ -167,6 +168,7 @@ Status Service::start_exec(Container& owner, Process& process, pid_t caller, con
                       .caller = caller,
                       .id = owner.id,
                       .spec = process.spec,
+                      .logger = process.stdio->logger(),
                       .terminal = process.paths.terminal,
                       .console = process.stdio->console()};
   workers_.start(

@@ -8,6 +8,7 @@
 #include "kernel/cgroup_stats.h"
 #include "oci/check.h"
 #include "oci/reader.h"
+#include "shim/containerd/logger.h"
 #include "shim/containerd/metrics.h"
 #include "shim/containerd/proto/message.h"
 #include "shim/containerd/proto/runtime.h"
@@ -80,7 +81,7 @@ Result<CreateWork> create_work(const Node& node, const proto::CreateTaskRequest&
   if (request.bundle.empty() || request.bundle[0] != '/') {
     return make_error(Code::kInvalid, concat({"bundle ", request.bundle, " is not an absolute path"}));
   }
-  CreateWork work{.node = node, .caller = 0, .rootfs = request.rootfs, .create = {}};
+  CreateWork work{.node = node, .caller = 0, .rootfs = request.rootfs, .logger = {}, .create = {}};
   work.create.id = request.id;
   work.create.bundle = request.bundle;
   work.create.own_fifos = true;  // containerd makes them for one process, where nobody else can find them
@@ -93,6 +94,7 @@ Result<std::string> run_create(const CreateWork& work) {
   TRY(mount_rootfs(work.rootfs, work.create.root_ids, work.create.bundle + "/rootfs"));
   return on_node(work.node, Need::kHarden, work.caller,
                  [&](const container::Host& host) -> Result<std::string> {
+                   if (!work.logger.empty()) TRY(attach_logger(host, work.logger, work.create.id));
                    const container::Created created = TRY(container::create(host, work.create));
                    return proto::encode(report_of(created));
                  });
@@ -119,6 +121,7 @@ std::function<Result<std::string>(const container::Host&)> answered_empty(
 Result<std::string> run_exec(const ExecWork& work) {
   return on_node(work.node, Need::kHarden, work.caller,
                  [&](const container::Host& host) -> Result<std::string> {
+                   if (!work.logger.empty()) TRY(attach_logger(host, work.logger, work.id));
                    container::ExecOptions options;
                    options.id = work.id;
                    const json::Value document = TRY(parse(work.spec, "process"));

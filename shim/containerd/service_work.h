@@ -20,6 +20,7 @@ struct CreateWork {
   Node node;
   pid_t caller = 0;
   std::vector<proto::Mount> rootfs;
+  std::string logger;  // Stdio::logger()
   container::CreateOptions create;
 };
 
@@ -51,7 +52,8 @@ struct ExecWork {
   Node node;
   pid_t caller = 0;
   std::string id;
-  std::string spec;  // the OCI process, as JSON
+  std::string spec;    // the OCI process, as JSON
+  std::string logger;  // Stdio::logger()
   bool terminal = false;
   int console = -1;
 };

@@ -28,17 +28,13 @@ struct Address {
   std::string path;
 };
 
+bool is_logger(std::string_view text) { return text.starts_with("binary://"); }
+
 Result<Address> parse_address(const std::string& text) {
   if (text.empty()) return Address{};
   const size_t colon = text.find("://");
   const std::string scheme = colon == std::string::npos ? "fifo" : text.substr(0, colon);
   std::string path = colon == std::string::npos ? text : text.substr(colon + 3);
-  if (scheme == "binary") {
-    // CVE-2026-53488: a label of an image could become such an address.
-    return make_error(Code::kRefused, concat({"stdio: ", text,
-                                              " would run a program as root for a container's output; use a "
-                                              "fifo or file:// address"}));
-  }
   if (scheme != "fifo" && scheme != "file") {
     return make_error(Code::kInvalid, concat({"stdio: unknown scheme \"", scheme, "\" in ", text}));
   }
@@ -67,11 +63,28 @@ uint16_t window_side(uint32_t size) {
 
 Result<std::unique_ptr<Stdio>> Stdio::open(Loop& loop, const StdioPaths& paths) {
   auto stdio = std::unique_ptr<Stdio>(new Stdio(loop));
+  if (is_logger(paths.output) || is_logger(paths.error)) {
+    TRY(stdio->expect_logger(paths));
+    TRY(stdio->open_input(paths));
+    return stdio;
+  }
   TRY(stdio->open_input(paths));
   TRY(stdio->open_output(paths.output, 1, paths.terminal));
   if (!paths.terminal) TRY(stdio->open_output(paths.error, 2, false));
   if (paths.terminal) TRY(stdio->expect_console());
   return stdio;
+}
+
+// As containerd's shim has it: one program takes both.
+Status Stdio::expect_logger(const StdioPaths& paths) {
+  if (paths.terminal) {
+    return make_error(Code::kUnsupported, concat({"stdio: ", paths.output, ": not with a terminal"}));
+  }
+  if (!is_logger(paths.output) || (!paths.error.empty() && paths.error != paths.output)) {
+    return make_error(Code::kInvalid, "stdio: a logger takes both, standard output and standard error");
+  }
+  logger_ = paths.output;
+  return ok_status();
 }
 
 Status Stdio::open_input(const StdioPaths& paths) {

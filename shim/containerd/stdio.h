@@ -1,6 +1,6 @@
 // The standard streams of one process, as containerd names them: a fifo (a path, or fifo://PATH), a file
-// (file://PATH) or nothing (""). binary://PROGRAM, which would have the shim run a program as root, is
-// refused.
+// (file://PATH) or nothing (""); or binary://PROGRAM, which a worker starts when the policy names it
+// (logger.h).
 //
 // A process without a terminal is given the fifos themselves: nothing is copied, and nothing of the shim
 // stands between it and who reads. The shim keeps the other end of each open (fifo.h), so that neither side
@@ -32,7 +32,7 @@ struct StdioPaths {
 
 class Stdio {
  public:
-  // Code::kInvalid for what is no such address, kRefused for binary://.
+  // Code::kInvalid for what is no such address.
   static Result<std::unique_ptr<Stdio>> open(Loop& loop, const StdioPaths& paths);
 
   Stdio(const Stdio&) = delete;
@@ -41,6 +41,8 @@ class Stdio {
 
   // What the process gets as 0, 1 and 2; -1: nothing. Closed here by given_away().
   [[nodiscard]] std::array<int, 3> ends_of_process() const;
+  // binary://PROGRAM for both outputs, or "".
+  [[nodiscard]] const std::string& logger() const { return logger_; }
   // With a terminal: where its master is to be sent; -1 without one. Closed here by given_away().
   [[nodiscard]] int console() const { return console_sender_.get(); }
   void given_away();
@@ -55,12 +57,14 @@ class Stdio {
   explicit Stdio(Loop& loop) : loop_(loop) {}
   Status open_input(const StdioPaths& paths);
   Status open_output(const std::string& text, size_t stream, bool terminal);
+  Status expect_logger(const StdioPaths& paths);
   Status expect_console();
   void take_console();
   Status pump(Fd from, Fd to);
 
   Loop& loop_;
   std::array<Fd, 3> process_;
+  std::string logger_;
   Fd input_keeper_;  // the writing end of the input's fifo
   std::vector<std::unique_ptr<FifoKeeper>> output_keepers_;
   std::vector<std::unique_ptr<Pump>> pumps_;

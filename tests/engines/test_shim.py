@@ -2,6 +2,7 @@
 shim can get wrong."""
 
 import glob
+import hashlib
 import json
 import os
 import signal
@@ -163,6 +164,50 @@ class Shim(test_containerd.ContainerdCase):
         self.assertNotEqual(done.code, 0)
         self.assertIn("would run a program as root", done.err)
         self.assertFalse(os.path.exists("/srv/logger-ran"))
+
+    def test_a_logger_that_the_policy_names(self):
+        program, out = "/opt/logger", "/srv/logged"
+        with open(program, "w", encoding="utf-8") as file:
+            file.write('#!/bin/sh\nexec > /srv/logged\necho "$*" "$CONTAINER_ID" "$CONTAINER_NAMESPACE"\nexec 5>&-\n'
+                       'sed s/^/out:/ <&3 >> /srv/logged &\nsed s/^/err:/ <&4 >> /srv/logged\nwait\n')
+        os.chmod(program, 0o755)
+        with open(program, "rb") as file:
+            pin = hashlib.sha256(file.read()).hexdigest()
+        os.makedirs("/etc/gabion", exist_ok=True)
+        self.addCleanup(os.unlink, "/etc/gabion/policy.json")
+
+        def name(sha256):
+            with open("/etc/gabion/policy.json", "w", encoding="utf-8") as file:
+                json.dump({"extends": "restricted", "loggers": [{"file": program, "sha256": sha256}]}, file)
+        name("0" * 64)
+        command = ("sh", "-c", "echo one; echo two >&2; exec sleep 1000")
+        how = ("--log-uri", f"binary://{program}?level=all%20of+it")
+        done = self.run_container(*command, options=("-d", *how), check=False)
+        self.assertIn("not the one the policy pins", done.err)
+        self.assertFalse(os.path.exists(out))
+        self._remove()
+        name(pin)
+        self.detached(*command, options=how)
+
+        def text():
+            with open(out, encoding="utf-8") as file:
+                return file.read().splitlines()
+        eventually(lambda: len(text()) == 3, "the output")
+        self.assertEqual(text()[0], f"level all of it {self.id} {GROUP}")
+        self.assertEqual(sorted(text()[1:]), ["err:two", "out:one"])
+        self.assertEqual([event["detail"] for event in events_of(self.id) if event["event"] == "logger.start"], [program])
+        loggers = [pid for pid in os.listdir("/proc") if pid.isdigit() and self.runs(pid, program)]
+        self.assertTrue(loggers)
+        ctr("task", "kill", "-s", "SIGKILL", self.id)
+        eventually(lambda: not [pid for pid in loggers if self.runs(pid, program)], "it has ended")
+
+    @staticmethod
+    def runs(pid, program):
+        try:
+            with open(f"/proc/{pid}/cmdline", encoding="utf-8") as file:
+                return program in file.read().split("\0")
+        except OSError:
+            return False
 
     def test_output_to_a_file(self):
         log = "/srv/output"

@@ -82,7 +82,7 @@ void judge_trace(oci::Seccomp& filter, Recorder& log) {
 
 // No mode: a control that was asked for is applied, or the container does not start.
 void judge_pinned(const Policy& policy, const HostFacts& facts, Draft& draft, Recorder& log) {
-  for (const SeccompFile& pinned : policy.seccomp_filters) {
+  for (const PinnedFile& pinned : policy.seccomp_filters) {
     const auto found = facts.seccomp_files.find(pinned.file);
     const SeccompFileFact fact =
         found == facts.seccomp_files.end() ? SeccompFileFact{"it was not looked at", "", {}} : found->second;

@@ -24,7 +24,7 @@ std::string error_of(const std::string& text) {
   return filter.error().message();
 }
 
-TEST(SeccompFile, IsReadAsConfigJsonIs) {
+TEST(PinnedFile, IsReadAsConfigJsonIs) {
   const Result<oci::Seccomp> filter = parse_seccomp_file(
       profile(std::string(kStart) + R"(, {"names": ["read"], "action": "SCMP_ACT_ERRNO", "errnoRet": 7,
                "comment": "why", "args": [{"index": 1, "value": 2, "valueTwo": 3, "op": "SCMP_CMP_EQ"}]})",
@@ -38,7 +38,7 @@ TEST(SeccompFile, IsReadAsConfigJsonIs) {
   EXPECT_EQ(filter->syscalls[1].args[0].value_two, 3U);
 }
 
-TEST(SeccompFile, WhatIsNotUnderstoodIsAnError) {
+TEST(PinnedFile, WhatIsNotUnderstoodIsAnError) {
   EXPECT_NE(error_of(profile(kStart, R"(, "archMap": [])")).find("archMap"), std::string::npos);
   EXPECT_NE(error_of(profile(kStart, R"(, "flags": ["SECCOMP_FILTER_FLAG_SPEC_ALLOW"])")).find("flags"),
             std::string::npos);
@@ -53,7 +53,7 @@ TEST(SeccompFile, WhatIsNotUnderstoodIsAnError) {
             std::string::npos);
 }
 
-TEST(SeccompFile, ActionsNobodyAnswers) {
+TEST(PinnedFile, ActionsNobodyAnswers) {
   for (const char* action : {"SCMP_ACT_NOTIFY", "SCMP_ACT_TRACE"}) {
     const std::string rule = std::string(R"({"names": ["read"], "action": ")") + action + R"("})";
     EXPECT_FALSE(error_of(profile(std::string(kStart) + "," + rule)).empty());
@@ -61,7 +61,7 @@ TEST(SeccompFile, ActionsNobodyAnswers) {
   }
 }
 
-TEST(SeccompFile, MustLetTheContainerStart) {
+TEST(PinnedFile, MustLetTheContainerStart) {
   EXPECT_NE(error_of(profile(R"({"names": ["execve"], "action": "SCMP_ACT_ALLOW"})")).find("seccomp"),
             std::string::npos);
   EXPECT_NE(error_of(profile(R"({"names": ["seccomp"], "action": "SCMP_ACT_ALLOW"})")).find("execve"),
@@ -78,13 +78,13 @@ TEST(SeccompFile, MustLetTheContainerStart) {
                    .empty());
 }
 
-TEST(SeccompFile, PolicyKeys) {
+TEST(PinnedFile, PolicyKeys) {
   const std::string hash(64, 'a');
   const Policy policy = restricted_with(R"("seccompFilters": [{"file": "/a.json", "sha256": ")" + hash +
                                         R"("}, {"file": "/b.json"}])");
   ASSERT_EQ(policy.seccomp_filters.size(), 2U);
-  EXPECT_EQ(policy.seccomp_filters[0], (SeccompFile{"/a.json", hash}));
-  EXPECT_EQ(policy.seccomp_filters[1], (SeccompFile{"/b.json", ""}));
+  EXPECT_EQ(policy.seccomp_filters[0], (PinnedFile{"/a.json", hash}));
+  EXPECT_EQ(policy.seccomp_filters[1], (PinnedFile{"/b.json", ""}));
   for (const char* wrong : {R"({"file": "a.json"})", R"({"file": "/a/../b"})", R"({"sha256": "00"})",
                             R"({"file": "/a", "sha256": "00"})", R"({"file": "/a", "sha265": "00"})",
                             R"("/a.json")", R"({"file": ""})"}) {
@@ -96,7 +96,7 @@ TEST(SeccompFile, PolicyKeys) {
   }
 }
 
-TEST(SeccompFile, IsNotForAPolicyThatEnforcesNothing) {
+TEST(PinnedFile, IsNotForAPolicyThatEnforcesNothing) {
   for (const char* members :
        {R"("seccompFilters": [{"file": "/a"}])", R"("exceptions": [{"name": "n", "reason": "r",
           "match": {"engine": "docker"}, "seccompFilters": [{"file": "/a"}]}])"}) {

@@ -50,7 +50,8 @@ class Pod:
             "metadata": {"name": self.name, "uid": "uid-" + self.name, "namespace": "tests", "attempt": 0},
             "hostname": "" if network == HOST else "pod", "log_directory": self.directory, "dns_config": {"servers": ["192.0.2.53"]},
             "linux": {"cgroup_parent": f"/{GROUP}/pod-{self.name}",
-                      "security_context": {"namespace_options": self.namespaces, "seccomp": {"profile_type": 0}} | security}}
+                      "security_context": {"namespace_options": self.namespaces, "seccomp": {"profile_type": 0}}
+                                          | security}}
         self.id = case.call("RunPodSandbox", config=self.config, runtime_handler=handler)["pod_sandbox_id"]
 
     def status(self):
@@ -223,7 +224,8 @@ class Kubelet:
                                            "exec httpd -f -p 8080 -h /tmp/www")
         other = pod.start("other", "sleep", "1000")
         self.assertEqual(len(shims()), 1)
-        eventually(lambda: other.exec("wget", "-qO-", "http://127.0.0.1:8080/")["stdout"] == b"page\n", "the page, at localhost")
+        eventually(lambda: other.exec("wget", "-qO-", "http://127.0.0.1:8080/")["stdout"] == b"page\n",
+                   "the page, at localhost")
         with urllib.request.urlopen(f"http://{pod.ip()}:8080/", timeout=5) as answer:
             self.assertEqual(answer.read(), b"page\n")
         for name in ("net", "ipc", "uts"):

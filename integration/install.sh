@@ -28,9 +28,9 @@ done
 
 # The drop-ins name the binary where this installation puts it.
 for file in docker/daemon.json docker/daemon-shim.json docker/README.md containerd/gabion-v2.toml containerd/gabion-v3.toml \
-            containerd/README.md; do
+            containerd/README.md kubernetes/runtimeclass.yaml kubernetes/pod.yaml kubernetes/README.md; do
   install -d "$share/gabion/$(dirname "$file")"
-  sed "s|/usr/local/bin/gabion|$prefix/bin/gabion|g" "$source/integration/$file" > "$share/gabion/$file"
+  sed "s|/usr/local/bin/|$prefix/bin/|g" "$source/integration/$file" > "$share/gabion/$file"
   chmod 644 "$share/gabion/$file"
 done
 

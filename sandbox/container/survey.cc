@@ -178,6 +178,7 @@ bool is_host_namespace(const struct stat& info, const char* name) {
 
 std::vector<oci::IdMapping> mappings_of(const std::vector<kernel::IdMap>& maps) {
   std::vector<oci::IdMapping> mappings;
+  mappings.reserve(maps.size());
   for (const kernel::IdMap& map : maps) mappings.push_back({map.inside, map.outside, map.size});
   return mappings;
 }

@@ -118,8 +118,8 @@ void adjust_oom_score() {
 Status clear_socket(const Flags& flags) {
   const std::string group = TRY(group_of_bundle(flags.id));
   const Fd lock = TRY(lock_directory());
-  TRY(is_served(socket_path(flags, group)));
-  return ok_status();
+  const Result<bool> served = is_served(socket_path(flags, group));
+  return served.ok() ? ok_status() : Status(served.error());
 }
 
 // In the child: executed anew, it has nothing of what `start` has read, and its command line says what it

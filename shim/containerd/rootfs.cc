@@ -58,6 +58,7 @@ unsigned long classic_flags(uint64_t attributes) {
 Status mount_overlay(const proto::Mount& mount, const std::string& target) {
   const kernel::MountOptions parsed = kernel::parse_mount_options(mount.options);
   std::vector<std::string> data;
+  data.reserve(parsed.data.size());
   for (const kernel::FilesystemOption& option : parsed.data) {
     data.push_back(option.flag ? option.key : option.key + "=" + option.value);
   }

@@ -1,7 +1,12 @@
 """A client of the Container Runtime Interface, runtime.v1, as the kubelet is one: gRPC, with messages of our own."""
 
+import base64
+import json
 import os
+import re
+import socket
 import sys
+import urllib.parse
 
 from protobuf import message, pairs
 
@@ -156,3 +161,58 @@ class Client:
         except grpc.RpcError as error:
             raise CriError(error) from None
         return decode(method + "Response", answer)
+
+
+class Stream:
+    """A streaming exec, over the WebSocket (RFC 6455) that the plug-in's URL leads to: each frame's first byte is a channel."""
+
+    STDIN, STDOUT, STDERR, ERROR, RESIZE = range(5)
+
+    def __init__(self, url):
+        address = urllib.parse.urlsplit(url)
+        self.socket = socket.create_connection((address.hostname, address.port), timeout=20)
+        self.socket.sendall((f"GET {address.path} HTTP/1.1\r\nHost: {address.netloc}\r\nUpgrade: websocket\r\n"
+                             "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nOrigin: http://localhost\r\n"
+                             f"Sec-WebSocket-Key: {base64.b64encode(os.urandom(16)).decode()}\r\n"
+                             "Sec-WebSocket-Protocol: v4.channel.k8s.io\r\n\r\n").encode())
+        self.file = self.socket.makefile("rb")
+        head = self.file.readline()
+        while self.file.readline() not in (b"\r\n", b""):
+            pass
+        assert b" 101 " in head, head
+        self.received = {}
+
+    def close(self):
+        self.file.close()
+        self.socket.close()
+
+    def send(self, channel, data):
+        payload = bytes([channel]) + data
+        assert len(payload) < 126
+        # A client's frames are masked; with zeros they stay as they are.
+        self.socket.sendall(bytes([0x82, 0x80 | len(payload), 0, 0, 0, 0]) + payload)
+
+    def frame(self):
+        """False: the other side has ended."""
+        head = self.file.read(2)
+        if len(head) < 2 or head[0] & 0xF == 8:
+            return False
+        size = head[1] & 0x7F
+        if size > 125:
+            size = int.from_bytes(self.file.read(2 if size == 126 else 8), "big")
+        data = self.file.read(size)
+        if data:
+            self.received[data[0]] = self.received.get(data[0], b"") + data[1:]
+        return True
+
+    def expect(self, pattern):
+        while not re.search(pattern, self.received.get(self.STDOUT, b"")):
+            assert self.frame(), self.received
+
+    def exit_code(self):
+        while self.frame():
+            pass
+        status = json.loads(self.received[self.ERROR])
+        if status["status"] == "Success":
+            return 0
+        return int(next(cause["message"] for cause in status["details"]["causes"] if cause["reason"] == "ExitCode"))

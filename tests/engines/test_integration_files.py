@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import tempfile
 import tomllib
@@ -19,16 +20,20 @@ class IntegrationFiles(unittest.TestCase):
             config.write(f'version = 2\nimports = ["{self.path("containerd/gabion-v2.toml")}"]\n')
             config.flush()
             dump = tomllib.loads(run("containerd", "--config", config.name, "config", "dump").out)
-        runtime = dump["plugins"]["io.containerd.grpc.v1.cri"]["containerd"]["runtimes"]["gabion"]
-        self.assertEqual(runtime["runtime_type"], "io.containerd.runc.v2")
-        self.assertEqual(runtime["options"]["BinaryName"], "/usr/local/bin/gabion")
+        runtimes = dump["plugins"]["io.containerd.grpc.v1.cri"]["containerd"]["runtimes"]
+        self.assertEqual({name: runtime["runtime_type"] for name, runtime in runtimes.items()},
+                         {"gabion": "io.containerd.gabion.v2", "runc": "io.containerd.runc.v2"})
 
     def test_containerd_2_form(self):
         with open(self.path("containerd/gabion-v3.toml"), "rb") as file:
             config = tomllib.load(file)
         self.assertEqual(config["version"], 3)
-        runtime = config["plugins"]["io.containerd.cri.v1.runtime"]["containerd"]["runtimes"]["gabion"]
-        self.assertEqual(runtime["options"]["BinaryName"], "/usr/local/bin/gabion")
+        runtimes = config["plugins"]["io.containerd.cri.v1.runtime"]["containerd"]["runtimes"]
+        self.assertEqual(runtimes["gabion"]["runtime_type"], "io.containerd.gabion.v2")
+        self.assertEqual(runtimes["gabion-userns"]["runtime_path"], "/usr/local/bin/containerd-shim-gabion-v2")
+        with open(self.path("kubernetes/runtimeclass.yaml"), encoding="utf-8") as file:
+            handlers = re.findall(r"^handler: (\S+)$", file.read(), re.MULTILINE)
+        self.assertEqual(sorted(handlers), sorted(runtimes))
 
     @unittest.skipUnless(IS_GABION, "installs the gabion under test")
     def test_install_into_a_directory(self):
@@ -42,6 +47,9 @@ class IntegrationFiles(unittest.TestCase):
                 self.assertEqual(json.load(file)["runtimes"]["gabion"]["path"], "/opt/g/bin/gabion")
             with open(os.path.join(destination, "opt/g/share/gabion/docker/daemon-shim.json"), encoding="utf-8") as file:
                 self.assertEqual(json.load(file)["runtimes"]["gabion"]["runtimeType"], "io.containerd.gabion.v2")
+            with open(os.path.join(destination, "opt/g/share/gabion/containerd/gabion-v3.toml"), encoding="utf-8") as file:
+                self.assertIn('"/opt/g/bin/containerd-shim-gabion-v2"', file.read())
+            self.assertTrue(os.path.getsize(os.path.join(destination, "opt/g/share/gabion/kubernetes/runtimeclass.yaml")))
             self.assertEqual(os.listdir(os.path.join(destination, "etc/gabion")), [])
             for page in ("README.md", "LICENSE", "CHANGELOG.md"):
                 self.assertTrue(os.path.getsize(os.path.join(destination, "opt/g/share/doc/gabion", page)))

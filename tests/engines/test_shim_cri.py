@@ -50,7 +50,8 @@ class Pod:
             "metadata": {"name": self.name, "uid": "uid-" + self.name, "namespace": "tests", "attempt": 0},
             "hostname": "" if network == HOST else "pod", "log_directory": self.directory, "dns_config": {"servers": ["192.0.2.53"]},
             "linux": {"cgroup_parent": f"/{GROUP}/pod-{self.name}",
-                      "security_context": {"namespace_options": self.namespaces, "seccomp": {"profile_type": 0}} | security}}
+                      "security_context": {"namespace_options": self.namespaces, "seccomp": {"profile_type": 0}}
+                                          | security}}
         self.id = case.call("RunPodSandbox", config=self.config, runtime_handler=handler)["pod_sandbox_id"]
 
     def status(self):
@@ -189,6 +190,13 @@ class Kubelet:
             self.call("RemovePodSandbox", pod_sandbox_id=pod["id"])
         self.assert_nothing_left()
 
+    def set_policy(self, policy):
+        path = self.host.root + "/etc/gabion/policy.json"
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        self.addCleanup(os.unlink, path)
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(policy, file)
+
     def assert_nothing_left(self):
         eventually(lambda: not shims(), "no shim left")
         eventually(lambda: not entries(SOCKETS), "no socket left")
@@ -216,7 +224,8 @@ class Kubelet:
                                            "exec httpd -f -p 8080 -h /tmp/www")
         other = pod.start("other", "sleep", "1000")
         self.assertEqual(len(shims()), 1)
-        eventually(lambda: other.exec("wget", "-qO-", "http://127.0.0.1:8080/")["stdout"] == b"page\n", "the page, at localhost")
+        eventually(lambda: other.exec("wget", "-qO-", "http://127.0.0.1:8080/")["stdout"] == b"page\n",
+                   "the page, at localhost")
         with urllib.request.urlopen(f"http://{pod.ip()}:8080/", timeout=5) as answer:
             self.assertEqual(answer.read(), b"page\n")
         for name in ("net", "ipc", "uts"):
@@ -282,6 +291,20 @@ class Kubelet:
         with self.assertRaisesRegex(cri.CriError, "timeout|deadline"):
             container.exec("sleep", "1000", seconds=1)
         self.assertEqual(container.sh("ps | grep -c '[s]leep 1000'"), "1")
+
+    def test_exec_with_a_terminal(self):
+        """kubectl exec -it."""
+        pod = Pod(self)
+        container = pod.start("main", "sleep", "1000")
+        stream = cri.Stream(self.call("Exec", container_id=container.id, cmd=["sh"], tty=True, stdin=True, stdout=True)["url"])
+        self.addCleanup(stream.close)
+        stream.expect(rb"# ")
+        stream.send(stream.RESIZE, b'{"Width":100,"Height":40}')
+        container.sh("sleep 0.2")  # until it has: the two are not in order
+        stream.send(stream.STDIN, b"tty; stty size\n")
+        stream.expect(rb"/dev/pts/\d+\s+40 100")
+        stream.send(stream.STDIN, b"exit 6\n")
+        self.assertEqual(stream.exit_code(), 6)
 
     def test_ends(self):
         pod = Pod(self)
@@ -378,15 +401,18 @@ class Kubelet:
             pod.start("etc", "sleep", "1000", mounts=[{"container_path": "/host", "host_path": "/etc"}])
         self.assertEqual(len(shims()), 1)
 
+    def test_namespaces_of_the_host_become_private(self):
+        """hostPID."""
+        pod = Pod(self, pid=HOST)
+        container = pod.start("main", "sleep", "1000")
+        self.assertNotEqual(os.readlink(f"/proc/{container.pid()}/ns/pid"), os.readlink("/proc/self/ns/pid"))
+        self.assertEqual(container.sh("cat /proc/1/comm"), "sleep")
+
     def test_exception_for_a_container(self):
         """By what the CRI plug-in says of it, which its pod cannot forge."""
-        policy = self.host.root + "/etc/gabion/policy.json"
-        os.makedirs(os.path.dirname(policy), exist_ok=True)
-        self.addCleanup(os.unlink, policy)
-        with open(policy, "w", encoding="utf-8") as file:
-            json.dump({"extends": "restricted", "exceptions": [{
-                "name": "ping", "reason": "a test", "capabilities": ["CAP_NET_RAW"],
-                "match": {"engine": "cri", "kubernetesNamespace": "tests", "kubernetesContainer": "ping"}}]}, file)
+        self.set_policy({"extends": "restricted", "exceptions": [{
+            "name": "ping", "reason": "a test", "capabilities": ["CAP_NET_RAW"],
+            "match": {"engine": "cri", "kubernetesNamespace": "tests", "kubernetesContainer": "ping"}}]})
         pod = Pod(self)
         bounding = {}
         for name in ("ping", "main"):
@@ -480,6 +506,12 @@ class Containerd2(Kubelet, unittest.TestCase):
                          ["shared", "written", "1000", "1000"])
         self.assertEqual(os.stat(self.host.root + volume + "/file").st_uid, 1000)
         self.assertEqual(one.sh("cat /seed/data/seeded"), "from the image")
+
+    def test_writable_root_with_a_user_namespace(self):
+        self.set_policy({"extends": "development"})
+        container = self.user_pod(65536 * 100).start("main", "sleep", "1000")
+        self.assertEqual(container.sh("echo x > /new; echo more >> /etc/passwd; chown 1000 /new; "
+                                      "stat -c '%u:%g' / /new /etc/passwd").split(), ["0:0", "1000:0", "0:0"])
 
     def test_ids_of_the_node_are_refused_to_a_pod(self):
         with self.assertRaisesRegex(cri.CriError, "the node gives to other containers"):

@@ -37,8 +37,10 @@ void judge_joined(const Policy& policy, const NamespaceFact& fact, oci::Spec& sp
                  "\"ids\""});
     return;
   }
-  const bool said = has_mappings(spec);
-  if (!said || (spec.linux_.uid_mappings == fact.uids && spec.linux_.gid_mappings == fact.gids)) return;
+  const bool known = !fact.uids.empty() || !fact.gids.empty();
+  if (!known || !has_mappings(spec) ||
+      (spec.linux_.uid_mappings == fact.uids && spec.linux_.gid_mappings == fact.gids))
+    return;
   if (!log.rewrites(Rule::kNamespacesUser, {"linux", describe(spec.linux_.uid_mappings), describe(fact.uids),
                                             "the mappings are not those of the user namespace that is joined",
                                             "say the namespace's own, or none"})) {

@@ -190,6 +190,39 @@ TEST(Namespaces, APodsUserNamespaceIsJoinedWithItsMappings) {
   }
 }
 
+TEST(Namespaces, AJoinedUserNamespacesOwnMappingsCount) {
+  oci::Spec spec = engine_spec("cri2.3-container");
+  spec.linux_.namespaces.push_back({oci::NamespaceType::kUser, "/proc/11981/ns/user"});
+  spec.linux_.uid_mappings = spec.linux_.gid_mappings = {{0, 65536, 65536}};
+  HostFacts facts = plausible_facts(spec);
+  NamespaceFact& joined = facts.namespaces.at("/proc/11981/ns/user");
+  joined.uids = joined.gids = {{0, 131072, 65536}};
+  const HardenedSpec hardened = must_pass(spec, tier("restricted"), facts);
+  EXPECT_EQ(hardened.spec().linux_.uid_mappings, joined.uids);
+  EXPECT_EQ(hardened.spec().linux_.gid_mappings, joined.gids);
+}
+
+TEST(Namespaces, IdsThatTheNodeGivesOutAreRefusedToAPod) {
+  oci::Spec spec = engine_spec("cri2.3-container");
+  spec.linux_.namespaces.push_back({oci::NamespaceType::kUser, "/proc/11981/ns/user"});
+  HostFacts facts = plausible_facts(spec);
+  NamespaceFact& joined = facts.namespaces.at("/proc/11981/ns/user");
+  Policy policy = tier("restricted");
+  const IdRange ids = policy.ids;
+  for (const Mode mode : {Mode::kRewrite, Mode::kRefuse, Mode::kWarn}) {
+    policy.set_mode(Rule::kNamespacesUser, mode);
+    for (const uint32_t first : {ids.base - 1, ids.base, ids.base + ids.count - 1}) {
+      joined.uids = {{0, 65536, 65536}};
+      joined.gids = {{0, first, 2}};
+      (void)must_refuse(spec, policy, facts);
+    }
+    for (const uint32_t first : {ids.base - 2, ids.base + ids.count}) {
+      joined.uids = joined.gids = {{0, first, 2}};
+      (void)must_pass(spec, policy, facts);
+    }
+  }
+}
+
 TEST(Namespaces, AJoinedNetworkKeepsItsOwnSettings) {
   oci::Spec spec =
       engine_spec("cri2.3-sandbox");  // a network namespace by path, NET_RAW and NET_BIND_SERVICE

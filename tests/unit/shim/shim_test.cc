@@ -10,6 +10,7 @@
 #include "shim/containerd/proto/message.h"
 #include "shim/containerd/proto/runtime.h"
 #include "shim/containerd/rootfs.h"
+#include "shim/containerd/rootfs_ids.h"
 #include "shim/containerd/service_work.h"
 
 namespace gabion::shim {
@@ -69,6 +70,34 @@ TEST(OverlayOptions, AreShortenedToFitAPage) {
   EXPECT_EQ(shorter->directory, base);
   EXPECT_TRUE(shorter->text.starts_with("index=off,lowerdir=0/fs:1/fs:"));
   EXPECT_FALSE(overlay_options(options, 60).ok());
+}
+
+proto::Mount with_options(std::vector<std::string> options) {
+  proto::Mount mount;
+  mount.type = "overlay";
+  mount.options = std::move(options);
+  return mount;
+}
+
+TEST(RootIds, AreReadFromTheMountsOptions) {
+  const auto none = root_ids({with_options({"lowerdir=/a:/b", "index=off"})});
+  ASSERT_TRUE(none.ok());
+  EXPECT_FALSE(none->has_value());
+  const auto some =
+      root_ids({with_options({"uidmap=0:666:1000,1000:6666:64536", "gidmap=0:777:65536", "lowerdir=/a"})});
+  ASSERT_TRUE(some.ok() && some->has_value());
+  EXPECT_EQ((*some)->uids, (std::vector<oci::IdMapping>{{0, 666, 1000}, {1000, 6666, 64536}}));
+  EXPECT_EQ((*some)->gids, (std::vector<oci::IdMapping>{{0, 777, 65536}}));
+}
+
+TEST(RootIds, WhatIsNoMapIsAnError) {
+  const std::string gids = "gidmap=0:1:1";
+  for (const std::string text : {"uidmap=", "uidmap=0:1", "uidmap=0:1:1:1", "uidmap=a:1:1",
+                                 "uidmap=0:1:4294967296", "uidmap=0:1:1,", "uidmap=0:-1:1"}) {
+    EXPECT_FALSE(root_ids({with_options({text, gids})}).ok()) << text;
+  }
+  EXPECT_FALSE(root_ids({with_options({gids})}).ok());
+  EXPECT_FALSE(root_ids({with_options({"uidmap=0:1:1", gids}), with_options({"uidmap=0:2:1", gids})}).ok());
 }
 
 proto::CreateTaskRequest request(const std::string& bundle, const std::string& type,

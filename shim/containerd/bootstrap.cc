@@ -28,6 +28,7 @@
 #include "shim/containerd/proto/runtime.h"
 #include "shim/containerd/proto/task.h"
 #include "shim/containerd/service_work.h"
+#include "shim/containerd/shim_cgroup.h"
 
 namespace gabion::shim {
 
@@ -79,9 +80,8 @@ Status remove_socket(const std::string& path) {
   return ok_status();
 }
 
-// An invalid Fd: a shim of this pod serves there already. The caller holds the directory's lock.
+// Where no shim serves.
 Result<Fd> listen_at(const std::string& path) {
-  if (TRY(serves(path))) return Fd();
   TRY(remove_socket(path));
   const sockaddr_un address = address_of(path);
   const auto* generic = reinterpret_cast<const sockaddr*>(&address);
@@ -144,6 +144,25 @@ void adjust_oom_score() {
   ::_exit(1);
 }
 
+// The caller holds the directory's lock.
+Status start_shim(const Flags& flags, const std::string& group, const std::string& path,
+                  const std::string& cgroup) {
+  std::vector<Fd> files;
+  if (!cgroup.empty()) files = TRY(open_shim_cgroup(cgroup));
+  const Fd listening = TRY(listen_at(path));
+  const pid_t pid = ::fork();
+  if (pid < 0) return sys_error("fork");
+  if (pid == 0) {
+    adjust_oom_score();
+    serve_as(flags, group, path, listening.get());
+  }
+  Status joined = join_shim_cgroup(files, pid);
+  if (joined.ok()) return ok_status();
+  (void)::kill(pid, SIGKILL);
+  (void)remove_socket(path);
+  return joined;
+}
+
 // What containerd 2.3 sends; it must name this very container, since other versions send an Any there, whose
 // first two fields look the same on the wire.
 std::optional<proto::BootstrapParams> bootstrap_params(const Flags& flags, std::string_view input) {
@@ -183,15 +202,7 @@ Result<std::string> start(const Flags& flags, std::string_view input) {
   const std::string path = socket_path(flags, group);
   const std::string address = concat({"unix://", path});
   const Fd lock = TRY(lock_directory());
-  const Fd listening = TRY(listen_at(path));
-  if (listening.valid()) {
-    const pid_t pid = ::fork();
-    if (pid < 0) return sys_error("fork");
-    if (pid == 0) {
-      adjust_oom_score();
-      serve_as(flags, group, path, listening.get());
-    }
-  }
+  if (!TRY(serves(path))) TRY(start_shim(flags, group, path, shim_cgroup(params, input)));
   // containerd 1.6 and 1.7 find the shim again by it.
   TRY(write_file_atomic("address", address, 0600));
   if (!params) return address;

@@ -10,7 +10,7 @@ import unittest
 import machine
 
 SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path.insert(0, SOURCE + "/tests/engines")
+sys.path.append(SOURCE + "/tests/engines")
 import images  # noqa: E402  pylint: disable=wrong-import-position
 
 GABION = os.environ.get("GABION", SOURCE + "/build/gabion")

@@ -28,6 +28,7 @@
 #include "shim/containerd/proto/runtime.h"
 #include "shim/containerd/proto/task.h"
 #include "shim/containerd/service_work.h"
+#include "shim/containerd/shim_cgroup.h"
 
 namespace gabion::shim {
 
@@ -75,10 +76,8 @@ Result<bool> is_served(const std::string& path) {
   return false;
 }
 
-// An invalid Fd: a shim of this pod serves there already. The caller holds the directory's lock.
+// Where no shim serves.
 Result<Fd> listen_at(const std::string& path) {
-  const bool served = TRY(is_served(path));
-  if (served) return Fd();
   const sockaddr_un address = address_of(path);
   Fd socket = TRY(new_socket());
   const mode_t mask = ::umask(0177);
@@ -147,6 +146,25 @@ Status clear_socket(const Flags& flags) {
   ::_exit(1);
 }
 
+// The caller holds the directory's lock.
+Status start_shim(const Flags& flags, const std::string& group, const std::string& path,
+                  const std::string& cgroup) {
+  std::vector<Fd> files;
+  if (!cgroup.empty()) files = TRY(open_shim_cgroup(cgroup));
+  const Fd listening = TRY(listen_at(path));
+  const pid_t pid = ::fork();
+  if (pid < 0) return sys_error("fork");
+  if (pid == 0) {
+    adjust_oom_score();
+    serve_as(flags, group, path, listening.get());
+  }
+  Status joined = join_shim_cgroup(files, pid);
+  if (joined.ok()) return ok_status();
+  (void)::kill(pid, SIGKILL);
+  (void)::unlink(path.c_str());
+  return joined;
+}
+
 // What containerd 2.3 sends; it must name this very container, since other versions send an Any there, whose
 // first two fields look the same on the wire.
 std::optional<proto::BootstrapParams> bootstrap_params(const Flags& flags, std::string_view input) {
@@ -186,15 +204,8 @@ Result<std::string> start(const Flags& flags, std::string_view input) {
   const std::string path = socket_path(flags, group);
   const std::string address = concat({"unix://", path});
   const Fd lock = TRY(lock_directory());
-  const Fd listening = TRY(listen_at(path));
-  if (listening.valid()) {
-    const pid_t pid = ::fork();
-    if (pid < 0) return sys_error("fork");
-    if (pid == 0) {
-      adjust_oom_score();
-      serve_as(flags, group, path, listening.get());
-    }
-  }
+  const bool served = TRY(is_served(path));
+  if (!served) TRY(start_shim(flags, group, path, shim_cgroup(params, input)));
   // containerd 1.6 and 1.7 find the shim again by it.
   TRY(write_file_atomic("address", address, 0600));
   if (!params) return address;

@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "base/path.h"
 #include "base/text.h"
+#include "kernel/loop_device.h"
 #include "kernel/mount.h"
 #include "kernel/mount_options.h"
 
@@ -92,6 +93,17 @@ Result<proto::Mount> without_ids(proto::Mount mount, const std::optional<contain
   return mount;
 }
 
+// A file that holds a file system. The device is the mount's alone as soon as there is one.
+Status mount_file(const proto::Mount& mount, kernel::MountOptions options, int target) {
+  const bool read_only = (options.attributes.set & MOUNT_ATTR_RDONLY) != 0;
+  std::erase_if(options.data, [](const kernel::FilesystemOption& option) { return option.key == "loop"; });
+  // The mount's attribute alone would not do for a device that cannot be written to.
+  if (read_only) options.data.push_back({.key = "ro", .value = {}, .flag = true});
+  const kernel::LoopDevice device = TRY(kernel::attach_loop(mount.source, read_only));
+  const Fd made = TRY(kernel::new_filesystem(mount.type, device.path, options.data, options.attributes.set));
+  return kernel::attach(made.get(), target);
+}
+
 Status mount_one(const proto::Mount& mount, const std::string& root) {
   const std::string place = mount.target.empty() ? root : join_path(root, mount.target);
   if (mount.type == "overlay") return mount_overlay(mount, place);
@@ -104,9 +116,7 @@ Status mount_one(const proto::Mount& mount, const std::string& root) {
                               " is mounted by a program of its own, which the shim does not run"}));
   }
   for (const kernel::FilesystemOption& option : options.data) {
-    if (option.key == "loop") {
-      return make_error(Code::kUnsupported, "a root file system in a file (option loop) is not supported");
-    }
+    if (option.key == "loop") return mount_file(mount, options, target.get());
   }
   const Fd made = TRY(kernel::new_filesystem(mount.type, mount.source, options.data, options.attributes.set));
   return kernel::attach(made.get(), target.get());

@@ -29,9 +29,6 @@ Status apply_runc_options(const proto::RuncOptions& options, CreateWork& work) {
                       concat({"option BinaryName (", options.binary_name,
                               "): this shim is the runtime; use io.containerd.runc.v2 to run another"}));
   }
-  if (!options.shim_cgroup.empty()) {
-    return make_error(Code::kUnsupported, "option ShimCgroup is not supported yet");
-  }
   work.create.no_pivot = options.no_pivot_root;
   work.create.no_new_keyring = options.no_new_keyring;
   return ok_status();

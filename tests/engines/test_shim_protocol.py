@@ -50,6 +50,42 @@ class Protocol(ShimCase):
         os.mkfifo(f"{self.work}/{name}")
         return f"{self.work}/{name}"
 
+    def test_cgroup_of_the_shim(self):
+        """The option ShimCgroup: as others send it, and as containerd 2.3 does."""
+        unified = os.path.exists("/sys/fs/cgroup/cgroup.controllers")
+        group = f"/sys/fs/cgroup/{'' if unified else 'memory/'}{GROUP}/shims"
+        options = {1: "containerd.runc.v1.Options", 2: message({3: f"/{GROUP}/shims"})}
+
+        def processes():
+            with open(group + "/cgroup.procs", encoding="ascii") as file:
+                return file.read().split()
+        for number, given in enumerate((options, None)):
+            name = f"grouped-{number}"
+            bundle = self.make_bundle(name, "sleep", "1000")
+            given = message(given or {1: name, 2: GROUP, 4: "2.3.4", 8: {1: options}})
+
+            def start():
+                return subprocess.run([SHIM, "-namespace", GROUP, "-address", "/none", "-id", name, "start"], cwd=bundle,
+                                      input=given, capture_output=True, timeout=20, check=False)
+            refused = start()
+            self.assertNotEqual(refused.returncode, 0)
+            self.assertIn(b"there is no such cgroup", refused.stderr)
+            os.makedirs(group)
+            self.assertEqual(start().returncode, 0)
+            with open(bundle + "/address", encoding="ascii") as file:
+                client = Client(file.read().removeprefix("unix://"))
+            shim = client.call("Connect", {1: name})[1]
+            self.assertEqual(processes(), [str(shim)])
+            # The container is not in there.
+            pid = client.call("Create", {1: name, 2: bundle, 10: options})[1]
+            with open(f"/proc/{pid}/cgroup", encoding="ascii") as file:
+                self.assertNotIn("/shims", file.read())
+            client.call("Delete", {1: name})
+            client.call("Shutdown", {1: name})
+            client.close()
+            eventually(lambda: not processes(), "the shim has ended")
+            os.rmdir(group)
+
     def test_delete_without_a_shim(self):
         """What containerd calls after each disconnection, and for what is not there at all."""
         self.create()

@@ -17,8 +17,8 @@ class RpcError(Exception):
 class Client:
     def __init__(self, path, timeout=20):
         self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.connect(path)  # waits where the backlog is full; with a timeout it would fail
         self.socket.settimeout(timeout)
-        self.socket.connect(path)
         self.stream = -1
         self.early = {}
 

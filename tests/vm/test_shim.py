@@ -10,13 +10,13 @@ import unittest
 import machine
 
 SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path.insert(0, SOURCE + "/tests/engines")
+sys.path.append(SOURCE + "/tests/engines")
 import images  # noqa: E402  pylint: disable=wrong-import-position
 
 GABION = os.environ.get("GABION", SOURCE + "/build/gabion")
 # What differs with the version of cgroups, and a whole life; processors are emulated, so that each takes seconds.
 CASES = ["test_shim_metrics.Metrics.test_every_field", "test_shim_metrics.Metrics.test_update",
-         "test_shim_metrics.Metrics.test_kill_of_a_paused_container",
+         "test_shim_metrics.Metrics.test_kill_of_a_paused_container", "test_shim_protocol.Protocol.test_cgroup_of_the_shim",
          *("test_shim.Shim." + name for name in (
              "test_how_processes_ended_is_in_the_audit_log", "test_kill_all", "test_killed_shim", "test_metrics",
              "test_out_of_memory", "test_pause_and_resume", "test_hardened", "test_order_of_events"))]

@@ -10,6 +10,16 @@
 
 namespace gabion::proto {
 
+// What else containerd has to say: the options of the runtime.
+struct Extension {
+  Any value;
+
+  template <typename Self, typename Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    visit(1, self.value);
+  }
+};
+
 // containerd 2.3 and later, on standard input.
 struct BootstrapParams {
   std::string instance_id;
@@ -19,13 +29,14 @@ struct BootstrapParams {
   std::string ttrpc_address;
   std::string grpc_address;
   std::string containerd_binary;
+  std::vector<Extension> extensions;
   std::string socket_dir;
 
   template <typename Self, typename Visitor>
   static void fields(Self& self, Visitor& visit) {
     visit(1, self.instance_id), visit(2, self.name_space), visit(3, self.log_level),
         visit(4, self.containerd_version), visit(5, self.ttrpc_address), visit(6, self.grpc_address),
-        visit(7, self.containerd_binary), visit(9, self.socket_dir);
+        visit(7, self.containerd_binary), visit(8, self.extensions), visit(9, self.socket_dir);
   }
 };
 

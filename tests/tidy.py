@@ -4,12 +4,12 @@ What was found clean is not looked at again while nothing changes that it depend
 the command that compiles it, the rules and clang-tidy itself.
 """
 
+import concurrent.futures
 import glob
 import hashlib
 import json
 import os
 import subprocess
-import tempfile
 import time
 
 SOURCE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -49,29 +49,20 @@ def dependencies(build):
 
 
 class Tidy:
-    """Several files at a time: a process start costs little beside the headers."""
+    """As many threads as processors, each with a few files at a time."""
+
+    BATCH = 4
 
     def __init__(self, build):
         os.makedirs(CACHE, exist_ok=True)
         self.digests = Digests()
         self.version = subprocess.run([TIDY[0], "--version"], stdout=subprocess.PIPE, text=True, check=True).stdout
         self.keys = {source: key for source, key in self.sources(build) if not self.is_clean(key)}
-        todo, jobs = sorted(self.keys), os.cpu_count() or 1
-        parts = [todo[part::jobs] for part in range(jobs) if todo[part::jobs]]
-        self.running = [(part, *self.start("-p", build, *part)) for part in parts]
-        # Names, once for all that others see: in every file that includes them they cost a quarter of the time.
-        headers = self.all_headers(build)
-        self.running.append(([], *self.start("--checks=-*,readability-identifier-naming", headers, "--", "-std=c++2b",
-                                             "-D_GNU_SOURCE", "-DGABION_VERSION=\"\"", "-I" + SOURCE,
-                                             f"-I{SOURCE}/sandbox")))
-
-    @staticmethod
-    def is_clean(key):
-        try:
-            os.utime(f"{CACHE}/{key}")
-        except FileNotFoundError:
-            return False
-        return True
+        todo = sorted(self.keys)
+        self.pool = concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1)
+        self.running = [self.pool.submit(self.check_names, self.all_headers(build))]
+        for first in range(0, len(todo), self.BATCH):
+            self.running.append(self.pool.submit(self.check, build, todo[first:first + self.BATCH]))
 
     def sources(self, build):
         """(source, what its verdict depends on) of everything but tests and what is generated."""
@@ -89,6 +80,14 @@ class Tidy:
             yield source, hashlib.sha256("\n".join(text).encode()).hexdigest()
 
     @staticmethod
+    def is_clean(key):
+        try:
+            os.utime(f"{CACHE}/{key}")
+        except FileNotFoundError:
+            return False
+        return True
+
+    @staticmethod
     def all_headers(build):
         path = os.path.join(build, "headers.cc")
         with open(path, "w", encoding="utf-8") as file:
@@ -97,23 +96,27 @@ class Tidy:
         return path
 
     @staticmethod
-    def start(*words):
-        output = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
-        return subprocess.Popen(["nice", "-n", "19", *TIDY, *words], stdin=subprocess.DEVNULL, stdout=output,
-                                stderr=subprocess.DEVNULL, cwd=SOURCE), output
+    def run(*words):
+        done = subprocess.run(["nice", "-n", "19", *TIDY, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL, cwd=SOURCE, check=False)
+        return done.returncode == 0, done.stdout.decode(errors="replace")
+
+    def check_names(self, headers):
+        """Once for all that others see: in every file that includes them they cost a quarter of the time."""
+        return self.run("--checks=-*,readability-identifier-naming", headers, "--", "-std=c++2b", "-D_GNU_SOURCE",
+                        "-DGABION_VERSION=\"\"", "-I" + SOURCE, f"-I{SOURCE}/sandbox")
+
+    def check(self, build, sources):
+        ok, text = self.run("-p", build, *sources)
+        for source in sources if ok else []:
+            with open(f"{CACHE}/{self.keys[source]}", "w", encoding="utf-8") as file:
+                file.write(source.removeprefix(SOURCE + "/") + "\n")
+        return ok, text
 
     def finish(self, tally):
-        all_ok, text = True, ""
-        for part, process, output in self.running:
-            ok = process.wait() == 0
-            all_ok = all_ok and ok
-            output.seek(0)
-            text += output.read()
-            output.close()
-            for source in part if ok else []:
-                with open(f"{CACHE}/{self.keys[source]}", "w", encoding="utf-8") as file:
-                    file.write(source.removeprefix(SOURCE + "/") + "\n")
+        results = [future.result() for future in self.running]
+        self.pool.shutdown()
         for path in glob.glob(CACHE + "/*"):
             if os.stat(path).st_mtime < time.time() - KEPT_DAYS * 86400:
                 os.unlink(path)
-        tally.check("lint clang-tidy", all_ok, text)
+        tally.check("lint clang-tidy", all(ok for ok, _ in results), "".join(text for _, text in results))

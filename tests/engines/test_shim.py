@@ -169,7 +169,7 @@ class Shim(test_containerd.ContainerdCase):
         program, out = "/opt/logger", "/srv/logged"
         with open(program, "w", encoding="utf-8") as file:
             file.write('#!/bin/sh\nexec > /srv/logged\necho "$*" "$CONTAINER_ID" "$CONTAINER_NAMESPACE"\nexec 5>&-\n'
-                       'sed s/^/out:/ <&3 >> /srv/logged &\nsed s/^/err:/ <&4 >> /srv/logged\nwait\n')
+                       'sed -u s/^/out:/ <&3 >> /srv/logged &\nsed -u s/^/err:/ <&4 >> /srv/logged\nwait\n')
         os.chmod(program, 0o755)
         with open(program, "rb") as file:
             pin = hashlib.sha256(file.read()).hexdigest()

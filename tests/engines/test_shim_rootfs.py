@@ -107,8 +107,7 @@ class File(ShimCase):
         os.kill(worker, signal.SIGKILL)
         with self.assertRaises(RpcError):
             self.client.answer(creating)
-        (orphan,) = eventually(lambda: children() if len(children()) == 1 else None, "only the hook is left")
-        os.kill(orphan, signal.SIGKILL)
+        eventually(lambda: not children(), "neither the hook nor the container's process is left")
         eventually(lambda: not self.devices(), "the device is free")
         subprocess.run([SHIM, "-namespace", GROUP, "-address", "/none", "-id", self.id,
                         "-bundle", self.bundle, "delete"], cwd=self.bundle, stdin=subprocess.DEVNULL,

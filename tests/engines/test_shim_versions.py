@@ -7,7 +7,7 @@ import unittest
 
 import trees
 from engine import IS_GABION, enter_node, eventually
-from test_shim import assert_nothing_left, shims
+from test_shim import SOCKETS, assert_nothing_left, shims
 
 IMAGE = "docker.io/library/busybox:test"
 

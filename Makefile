@@ -15,7 +15,7 @@ CCACHE := $(if $(shell command -v ccache 2>/dev/null),-DCMAKE_CXX_COMPILER_LAUNC
 .PHONY: help build run check lint sanitize fuzz bench install clean
 
 help:
-	@echo 'make build      build/gabion, after installing what is missing (Debian, root)'
+	@echo 'make build      gabion and its shim in build/, after installing what is missing (Debian, root)'
 	@echo 'make run        build, then run a hardened container made on the spot and show what holds it'
 	@echo 'make check      install the test needs, build, run every test and lint'
 	@echo 'make lint       layers, formatting, clang-tidy, shell scripts'
@@ -43,6 +43,7 @@ check:
 lint:
 	@tests/deps.sh check
 	@$(CMAKE) -B $(BUILD) -DGABION_TESTS=ON -DGABION_SANITIZE=OFF $(CCACHE) > /dev/null
+	@cmake --build $(BUILD) -j $(JOBS)
 	@python3 tests/run.py --build $(BUILD) lint
 
 sanitize:

@@ -6,7 +6,7 @@ build="cmake ninja-build g++ pkg-config libseccomp-dev libcap-dev libyajl-dev"
 run="busybox-static"
 check="$build $run libgtest-dev libmnl-dev python3 docker.io containerd runc crun debootstrap iptables iproute2
   ca-certificates debian-archive-keyring containernetworking-plugins python3-grpcio clang-format-16 clang-tidy-16
-  shellcheck strace qemu-system-x86 mmdebstrap cpio e2fsprogs xz-utils"
+  pyflakes3 shellcheck strace qemu-system-x86 mmdebstrap cpio e2fsprogs xz-utils"
 fuzz="$build clang-16 libclang-rt-16-dev python3"
 bench="$build $run python3 runc crun containerd iproute2"
 

@@ -119,8 +119,8 @@ Status pause(const Host& host, const std::string& id);
 Status resume(const Host& host, const std::string& id);
 Status update(const Host& host, const std::string& id, const oci::Resources& resources);
 
-// What only its parent sees of a container, for the audit log: `event` "container.exit", "container.oom" or
-// "exec.exit".
+// What only its parent sees of a container, for the audit log: `event` "container.exit", "container.oom",
+// "exec.exit" or "exec.kill".
 Status note(const Host& host, const std::string& id, const std::string& event, const std::string& detail);
 
 Result<Info> info(const Host& host, const std::string& id);

@@ -38,8 +38,8 @@ Finding check_runtime(const Engine& engine, const EngineConfig& config, const En
   const std::string flaw = flaw_of_binary(runtime.path);
   if (!flaw.empty()) {
     return failed(engine.check, concat({words, ", which ", flaw}),
-                  "name gabion's own file there (make install puts it at /usr/local/bin/gabion), root's and "
-                  "mode 0755, and restart the engine",
+                  "name gabion's own file there (make install puts gabion and containerd-shim-gabion-v2 into "
+                  "/usr/local/bin), root's and mode 0755, and restart the engine",
                   engine.file);
   }
   if (engine.docker && docker_uses_systemd(config)) {
@@ -95,7 +95,7 @@ void check_engines(const Subject& subject, Findings& findings) {
   if (runtimes > 0 || !of_docker.ok() || !of_containerd.ok()) return;
   findings.push_back(warned(
       "engines", concat({"no engine is configured for gabion (", docker.file, ", ", containerd.file, ")"}),
-      "merge integration/docker/daemon.json or integration/containerd/*.toml of "
+      "merge docker/daemon.json (from Docker 24 on daemon-shim.json) or containerd/*.toml of "
       "/usr/local/share/gabion into the engine's configuration and restart it"));
 }
 

@@ -15,6 +15,11 @@ bool is_gabions(const EngineRuntime& runtime) {
   return runtime.name.find("gabion") != std::string::npos || file.find("gabion") != std::string_view::npos;
 }
 
+// The program of gabion's own shim, where a runtime's type asks for it; "" for another type.
+std::string_view program_of_type(std::string_view type) {
+  return type == "io.containerd.gabion.v2" ? "containerd-shim-gabion-v2" : "";
+}
+
 std::string text_of(const json::Value& object, std::string_view key) {
   const json::Value* value = object.find(key);
   return value == nullptr ? "" : value->text();
@@ -81,6 +86,7 @@ Result<EngineConfig> parse_docker_config(std::string_view text, std::string_view
   if (runtimes == nullptr) return config;
   for (const auto& [key, value] : runtimes->members()) {
     EngineRuntime runtime{.name = key, .path = text_of(value, "path")};
+    if (runtime.path.empty()) runtime.path = program_of_type(text_of(value, "runtimeType"));
     if (const json::Value* arguments = value.find("runtimeArgs")) {
       const std::vector<json::Value>& words = arguments->items();
       runtime.systemd_cgroups = std::any_of(words.begin(), words.end(), [](const json::Value& word) {
@@ -97,7 +103,15 @@ EngineConfig parse_containerd_config(std::string_view text) {
   std::string_view table;
   EngineRuntime current;
   const auto close = [&]() {
-    if (!current.path.empty() && is_gabions(current)) config.runtimes.push_back(current);
+    // The options of a runtime are in a table of their own.
+    const auto known = std::find_if(config.runtimes.begin(), config.runtimes.end(),
+                                    [&](const EngineRuntime& one) { return one.name == current.name; });
+    if (known != config.runtimes.end()) {
+      known->systemd_cgroups = known->systemd_cgroups || current.systemd_cgroups;
+      if (!current.path.empty()) known->path = current.path;
+    } else if (!current.path.empty() && is_gabions(current)) {
+      config.runtimes.push_back(current);
+    }
     current.path.clear();
     current.systemd_cgroups = false;
   };
@@ -109,7 +123,11 @@ EngineConfig parse_containerd_config(std::string_view text) {
       current.name = runtime_of(table);
       continue;
     }
-    if (const auto binary = value_of(line, "BinaryName"); !binary.empty()) current.path = binary;
+    if (const auto program = program_of_type(value_of(line, "runtime_type")); !program.empty())
+      current.path = program;
+    for (const std::string_view key : {"runtime_path", "BinaryName"}) {
+      if (const auto path = value_of(line, key); !path.empty()) current.path = path;
+    }
     if (value_of(line, "SystemdCgroup") == "true") current.systemd_cgroups = true;
     if (const auto name = value_of(line, "default_runtime_name"); !name.empty())
       config.default_runtime = name;

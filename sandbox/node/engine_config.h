@@ -11,7 +11,7 @@ namespace gabion::node {
 
 struct EngineRuntime {
   std::string name;              // "gabion"
-  std::string path;              // of the binary
+  std::string path;              // of the binary, or a name for the engine's PATH
   bool systemd_cgroups = false;  // the engine asks this runtime for systemd's cgroups
 };
 

@@ -93,9 +93,9 @@ Status read_sha256(const json::Value& value, std::string_view where, T& into) {
 // [{"file": "/etc/gabion/seccomp/x.json", "sha256": "..."}], the hash optional.
 Result<std::vector<PinnedFile>> to_pinned_files(const json::Value& value, std::string_view where);
 
-template <auto Member, typename T>
-Status read_pinned_files(const json::Value& value, std::string_view where, T& into) {
-  into.*Member = TRY(to_pinned_files(value, where));
+template <typename T>
+Status read_seccomp_files(const json::Value& value, std::string_view where, T& into) {
+  into.seccomp_filters = TRY(to_pinned_files(value, where));
   return ok_status();
 }
 
@@ -109,6 +109,7 @@ Status read_devices(const json::Value& value, std::string_view where, T& into) {
   return ok_status();
 }
 
+Status read_loggers(const json::Value& value, std::string_view where, Policy& policy);
 Status read_hooks(const json::Value& value, std::string_view where, Policy& policy);
 Status read_exceptions(const json::Value& value, std::string_view where, Policy& policy);
 

@@ -146,7 +146,7 @@ constexpr std::array<Field<Policy>, 34> kFields = {
      {"memoryDenyWriteExecute", read_bool<&Policy::memory_deny_write_execute, Policy>},
      {"seccompProfile", read_seccomp_profile},
      {"violations", read_violations},
-     {"seccompFilters", read_pinned_files<&Policy::seccomp_filters, Policy>},
+     {"seccompFilters", read_seccomp_files<Policy>},
      {"joinNamespaces", read_joins},
      {"capabilities", read_capabilities<&Policy::capabilities, Policy>},
      {"volatilePaths", read_paths<&Policy::volatile_paths, Policy>},
@@ -164,7 +164,7 @@ constexpr std::array<Field<Policy>, 34> kFields = {
      {"memory", read_memory},
      {"exec", read_bool<&Policy::exec, Policy>},
      {"hooks", read_hooks},
-     {"loggers", read_pinned_files<&Policy::loggers, Policy>},
+     {"loggers", read_loggers},
      {"exceptions", read_exceptions}}};
 
 }  // namespace

@@ -48,15 +48,21 @@ constexpr std::array<Field<HookGrant>, 4> kHookFields = {
      {"kinds", read_hook_kinds},
      {"sha256", read_sha256<&HookGrant::sha256, HookGrant>}}};
 
-// ---- seccomp profiles
+// ---- files of the node's own: seccomp profiles, loggers
 
-Status read_profile_path(const Value& value, std::string_view where, PinnedFile& pinned) {
-  pinned.file = TRY(to_text(value, where));
-  return check_paths({pinned.file}, where);
+template <typename T>
+Status read_file_path(const Value& value, std::string_view where, T& into) {
+  into.file = TRY(to_text(value, where));
+  return check_paths({into.file}, where);
 }
 
+constexpr std::array<Field<LoggerGrant>, 3> kLoggerFields = {
+    {{"file", read_file_path<LoggerGrant>},
+     {"args", read_list<&LoggerGrant::args, LoggerGrant>},
+     {"sha256", read_sha256<&LoggerGrant::sha256, LoggerGrant>}}};
+
 constexpr std::array<Field<PinnedFile>, 2> kPinnedFileFields = {
-    {{"file", read_profile_path}, {"sha256", read_sha256<&PinnedFile::sha256, PinnedFile>}}};
+    {{"file", read_file_path<PinnedFile>}, {"sha256", read_sha256<&PinnedFile::sha256, PinnedFile>}}};
 
 // ---- exceptions
 
@@ -91,7 +97,7 @@ constexpr std::array<Field<Exception>, 9> kExceptionFields = {
      {"capabilities", read_capabilities<&Exception::capabilities, Exception>},
      {"allowedHostPaths", read_paths<&Exception::allowed_host_paths, Exception>},
      {"devices", read_devices<Exception>},
-     {"seccompFilters", read_pinned_files<&Exception::seccomp_filters, Exception>}}};
+     {"seccompFilters", read_seccomp_files<Exception>}}};
 
 }  // namespace
 
@@ -112,17 +118,28 @@ Result<std::vector<DeviceGrant>> to_devices(const Value& value, std::string_view
   return devices;
 }
 
-Result<std::vector<PinnedFile>> to_pinned_files(const Value& value, std::string_view where) {
+template <typename T, size_t kFields>
+Result<std::vector<T>> to_files(const Value& value, std::string_view where,
+                                const std::array<Field<T>, kFields>& fields) {
   TRY(expect(value, Value::Kind::kArray, where));
-  std::vector<PinnedFile> files;
+  std::vector<T> files;
   for (size_t i = 0; i < value.items().size(); ++i) {
     const std::string place = at_index(where, i);
-    PinnedFile pinned;
-    TRY(read_object(value.items()[i], place, kPinnedFileFields, pinned));
-    if (pinned.file.empty()) return invalid(place, "\"file\" is missing");
-    files.push_back(std::move(pinned));
+    T file;
+    TRY(read_object(value.items()[i], place, fields, file));
+    if (file.file.empty()) return invalid(place, "\"file\" is missing");
+    files.push_back(std::move(file));
   }
   return files;
+}
+
+Result<std::vector<PinnedFile>> to_pinned_files(const Value& value, std::string_view where) {
+  return to_files(value, where, kPinnedFileFields);
+}
+
+Status read_loggers(const Value& value, std::string_view where, Policy& policy) {
+  policy.loggers = TRY(to_files(value, where, kLoggerFields));
+  return ok_status();
 }
 
 Status read_hooks(const Value& value, std::string_view where, Policy& policy) {

@@ -50,10 +50,18 @@ struct HookGrant {
   bool operator==(const HookGrant&) const = default;
 };
 
-// A file of the node's own: a seccomp profile, a program that takes output.
+// A program that may take a container's output, as root.
+struct LoggerGrant {
+  std::string file;               // absolute path
+  std::vector<std::string> args;  // globs, one per argument; the number must be equal
+  std::string sha256;             // of the executable, lower-case hex; "" not pinned
+  bool operator==(const LoggerGrant&) const = default;
+};
+
+// A seccomp profile of the node's own, stacked on the other filters.
 struct PinnedFile {
   std::string file;    // absolute path
-  std::string sha256;  // of what is in it, lower-case hex; "" not pinned
+  std::string sha256;  // of its text, lower-case hex; "" not pinned
   bool operator==(const PinnedFile&) const = default;
 };
 
@@ -126,7 +134,7 @@ struct Policy {
   MemorySize memory;                 // ceiling
   bool exec = true;
   std::vector<HookGrant> hooks;
-  std::vector<PinnedFile> loggers;  // programs that binary:// addresses may name
+  std::vector<LoggerGrant> loggers;  // what binary:// addresses may name
   std::vector<Exception> exceptions;
 
   [[nodiscard]] Mode mode(Rule rule) const { return rules[static_cast<size_t>(rule)]; }

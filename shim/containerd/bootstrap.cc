@@ -38,6 +38,8 @@ constexpr const char* kSocketDirectory = "/run/gabion/s";
 constexpr const char* kStateDirectory = "/run/gabion/containerd";
 constexpr size_t kConfigLimit = size_t{16} << 20;
 constexpr int kBacklog = 128;
+constexpr int kLockMs = 10'000;
+constexpr int kLockStepMs = 2;
 
 Result<std::string> group_of_bundle(const std::string& id) {
   const std::string text = TRY(read_file("config.json", kConfigLimit));
@@ -70,7 +72,10 @@ Result<Fd> new_socket() {
 Result<bool> is_served(const std::string& path) {
   const sockaddr_un address = address_of(path);
   const Fd probe = TRY(new_socket());
+  // One that does not answer any more, and whose queue is full, serves as well: it must not stop others.
+  if (::fcntl(probe.get(), F_SETFL, O_NONBLOCK) != 0) return sys_error("fcntl");
   if (::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0) return true;
+  if (errno == EAGAIN) return true;
   if (errno != ENOENT && errno != ECONNREFUSED) return sys_error(concat({"connect to ", path}));
   if (::unlink(path.c_str()) != 0 && errno != ENOENT) return sys_error(concat({"unlink ", path}));
   return false;
@@ -98,7 +103,11 @@ Result<Fd> lock_directory() {
   if (info.st_uid != 0 || (info.st_mode & 077) != 0) {
     return make_error(Code::kInvalid, concat({kSocketDirectory, ": must be root's, with mode 0700"}));
   }
-  if (::flock(directory.get(), LOCK_EX) != 0) return sys_error(concat({"lock ", kSocketDirectory}));
+  for (int left = kLockMs; ::flock(directory.get(), LOCK_EX | LOCK_NB) != 0; left -= kLockStepMs) {
+    if (errno != EWOULDBLOCK && errno != EINTR) return sys_error(concat({"lock ", kSocketDirectory}));
+    if (left <= 0) return make_error(Code::kSystem, concat({kSocketDirectory, ": locked for ten seconds"}));
+    (void)::usleep(kLockStepMs * 1000);
+  }
   return directory;
 }
 
@@ -177,7 +186,7 @@ std::optional<proto::BootstrapParams> bootstrap_params(const Flags& flags, std::
 }  // namespace
 
 std::string group_of(const std::vector<std::pair<std::string, std::string>>& annotations) {
-  for (const std::string_view key : {"io.containerd.runc.v2.group", "io.kubernetes.cri.sandbox-id"}) {
+  for (const std::string_view key : {"io.kubernetes.cri.sandbox-id", "io.containerd.runc.v2.group"}) {
     for (const auto& [name, value] : annotations) {
       if (name == key) return value;
     }
@@ -216,7 +225,7 @@ Result<std::string> clear(const Flags& flags) {
   TRY(container::check_id(flags.id));
   const Node node = TRY(node_of(flags.name_space));
   auto remove = [&flags](const container::Host& host) { return container::remove(host, flags.id, true); };
-  TRY(on_node(node, Need::kStop, 0, answered_empty(remove)));
+  TRY(on_node(node, Need::kAlways, 0, answered_empty(remove)));
   (void)clear_socket(flags);  // the container is gone, which is what was asked
   return proto::encode(proto::DeleteResponse{.pid = 0, .exit_status = 128 + SIGKILL, .exited_at = now()});
 }

@@ -21,7 +21,11 @@ struct SwitchFlag {
   bool Flags::*value;
 };
 
-constexpr SwitchFlag kSwitches[] = {{"debug", &Flags::debug}, {"info", &Flags::info}, {"v", &Flags::version}};
+constexpr SwitchFlag kSwitches[] = {{"debug", &Flags::debug},
+                                    {"h", &Flags::help},
+                                    {"help", &Flags::help},
+                                    {"info", &Flags::info},
+                                    {"v", &Flags::version}};
 
 }  // namespace
 

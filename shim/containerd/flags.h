@@ -18,6 +18,7 @@ struct Flags {
   std::string bundle;
   std::string socket;  // of a serving shim: what descriptor 3 listens on
   bool debug = false;
+  bool help = false;
   bool info = false;
   bool version = false;
   std::string action;  // "start", "delete" or "": serve

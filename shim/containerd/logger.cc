@@ -67,14 +67,24 @@ Result<std::string> unescape(std::string_view text, bool query) {
 }
 
 // The program as it was judged: what runs is this descriptor's file.
-Result<Fd> open_program(const policy::Policy& policy, const std::string& path) {
+Result<Fd> open_program(const policy::Policy& policy, const LoggerAddress& logger) {
+  const std::string& path = logger.path;
   const auto named = std::find_if(policy.loggers.begin(), policy.loggers.end(),
-                                  [&path](const policy::PinnedFile& one) { return one.file == path; });
+                                  [&path](const policy::LoggerGrant& one) { return one.file == path; });
   if (named == policy.loggers.end()) {
     return make_error(Code::kRefused,
                       concat({"stdio: ", kScheme, path,
                               " would run a program as root for a container's output; use a fifo "
                               "or file:// address, or name it in \"loggers\" of the node's policy"}));
+  }
+  const bool allowed = std::equal(
+      named->args.begin(), named->args.end(), logger.arguments.begin(), logger.arguments.end(),
+      [](const std::string& pattern, const std::string& word) { return glob_match(pattern, word); });
+  if (!allowed) {
+    return make_error(Code::kRefused,
+                      concat({"stdio: ", kScheme, path,
+                              ": the policy allows it, but not with these arguments (\"args\" of its "
+                              "entry in \"loggers\")"}));
   }
   Fd program = TRY_AT(open_path(path, O_RDONLY), "stdio: logger");
   TRY(policy::check_trusted_file(program.get(), path, "a logger", policy::Parents::kTrusted));
@@ -146,14 +156,15 @@ Result<LoggerAddress> parse_logger(std::string_view address) {
 
 Status attach_logger(const container::Host& host, const std::string& address, const std::string& id) {
   const LoggerAddress logger = TRY(parse_logger(address));
-  const Fd program = TRY(open_program(*host.policy, logger.path));
+  const Fd program = TRY(open_program(*host.policy, logger));
   audit::Record record;
   record.event = "logger.start";
   record.outcome = "allow";
   record.container = id;
   record.policy = host.policy->name;
   record.policy_sha256 = host.policy->sha256;
-  record.detail = logger.path;
+  record.argv = {logger.path};
+  record.argv.insert(record.argv.end(), logger.arguments.begin(), logger.arguments.end());
   TRY_AT(host.audit->append(record), "logger.start is not done, because it cannot be audited");
 
   Pipe output = TRY(make_pipe());

@@ -82,6 +82,14 @@ Status serve(const Flags& flags) {
 }
 
 Status run(const Flags& flags) {
+  if (flags.help) {
+    return write_all(
+        STDOUT_FILENO,
+        "usage: containerd-shim-gabion-v2 -v | -info\n"
+        "       containerd-shim-gabion-v2 -namespace NAME -address PATH -id ID [-bundle PATH] [-debug] "
+        "start | delete\n"
+        "containerd calls it for runtime type io.containerd.gabion.v2; containerd-shim-gabion-v2(8)\n");
+  }
   if (flags.version) {
     return write_all(STDOUT_FILENO,
                      concat({"containerd-shim-gabion-v2:\n  Version: ", GABION_VERSION, "\n"}));

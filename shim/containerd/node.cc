@@ -13,7 +13,7 @@ namespace {
 Result<audit::Log> open_log(const Node& node, Need need) {
   if (need == Need::kRead) return audit::Log::disabled();
   Result<audit::Log> log = audit::Log::open(node.audit_file);
-  if (log.ok() || need != Need::kStop) return log;
+  if (log.ok() || need != Need::kAlways) return log;
   return audit::Log::failed(node.audit_file, std::move(log).error());
 }
 

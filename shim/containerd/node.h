@@ -21,7 +21,7 @@ struct Node {
 enum class Need {
   kRead,    // no policy, no audit record
   kChange,  // of what was hardened already
-  kStop,    // as kChange, and done even when the audit log cannot be opened
+  kAlways,  // as kChange, and done even when the audit log cannot be opened
   kHarden,  // the policy decides
 };
 

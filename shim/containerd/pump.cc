@@ -29,8 +29,12 @@ Status Pump::start() {
 
 void Pump::readable() {
   if (!copy_once()) return stop();
-  if (unwritten_.empty()) return;
+  if (!unwritten_.empty()) wait_for_room();
+}
+
+void Pump::wait_for_room() {
   loop_.forget(from_.get());
+  loop_.forget(to_.get());
   const Status watched = loop_.watch(to_.get(), EPOLLOUT, [this](uint32_t) { writable(); });
   if (!watched.ok()) stop();
 }
@@ -69,8 +73,9 @@ void Pump::drain() {
        ++chunks) {
     errno = 0;
     if (!copy_once()) return stop();
-    if (errno == EAGAIN) return;
+    if (errno == EAGAIN && unwritten_.empty()) return;
   }
+  if (from_.valid() && !unwritten_.empty()) wait_for_room();
 }
 
 void Pump::stop() {

@@ -24,6 +24,7 @@ class Pump {
  private:
   void readable();
   void writable();
+  void wait_for_room();
   bool copy_once();
   bool flush();
   void stop();

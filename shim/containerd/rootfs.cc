@@ -105,9 +105,13 @@ Status mount_file(const proto::Mount& mount, kernel::MountOptions options, int t
 }
 
 Status mount_one(const proto::Mount& mount, const std::string& root) {
-  const std::string place = mount.target.empty() ? root : join_path(root, mount.target);
-  if (mount.type == "overlay") return mount_overlay(mount, place);
-  const Fd target = TRY(open_path(place, O_PATH | O_DIRECTORY));
+  // What was mounted before is the image's, and so are its links.
+  const Fd top = TRY(open_path(root, O_PATH | O_DIRECTORY));
+  const Fd target =
+      TRY(open_in_root(top.get(), mount.target.empty() ? "." : mount.target, O_PATH | O_DIRECTORY));
+  if (mount.type == "overlay") {
+    return mount_overlay(mount, concat({"/proc/self/fd/", std::to_string(target.get())}));
+  }
   const kernel::MountOptions options = kernel::parse_mount_options(mount.options);
   if (mount.type == "bind" || options.bind) return mount_bind(mount, options, target.get());
   if (mount.type.starts_with("fuse.") || mount.type.starts_with("fuse3.")) {

@@ -90,7 +90,14 @@ Result<Service::Target> Service::target(const std::string& id, const std::string
 void Service::ask(const Container& owner, Need need, pid_t caller, const Operation& operation,
                   Workers::Done done) {
   workers_.start(
-      {}, [&] { return on_node(owner.node, need, caller, operation); }, std::move(done));
+      {}, [&] { return on_node(owner.node, need, caller, operation); }, std::move(done),
+      need == Need::kAlways ? Workers::kMaxAtOnce : Workers::kMostOrdinary);
+}
+
+void Service::do_own(const Container& owner, const Operation& operation, Workers::Done done) {
+  workers_.start_own([node = owner.node, operation,
+                      shim = ::getpid()] { return on_node(node, Need::kAlways, shim, operation); },
+                     std::move(done));
 }
 
 // --- answered from memory ----------------------------------------------------------------------
@@ -176,18 +183,33 @@ Status Service::kill(const proto::KillRequest& request, pid_t caller, const Resp
   if (process.pid == 0) return make_error(Code::kWrongState, "process not created: failed precondition");
   const auto signal = static_cast<int>(request.signal);
   if (!request.exec_id.empty()) {
-    // Our own child, not waited for yet: the number is nobody else's.
-    if (process.exit || ::kill(process.pid, signal) != 0) return already_finished();
-    respond(std::string());
-    return ok_status();
+    if (process.exit) return already_finished();
+    return kill_exec(owner, process, signal, caller, respond);
   }
   auto change = [id = owner.id, signal, all = request.all](const container::Host& host) {
     return container::kill(host, id, signal, all);
   };
-  ask(owner, Need::kStop, caller, answered_empty(change), [respond](Result<std::string> result) {
+  ask(owner, Need::kAlways, caller, answered_empty(change), [respond](Result<std::string> result) {
     const bool gone = !result.ok() && result.error().code == Code::kWrongState;
     respond(gone ? Result<std::string>(already_finished()) : std::move(result));
   });
+  return ok_status();
+}
+
+Status Service::kill_exec(Container& owner, Process& process, int signal, pid_t caller,
+                          const Respond& respond) {
+  auto note = [id = owner.id,
+               detail = concat({"pid ", std::to_string(process.pid), ", signal ", std::to_string(signal)})](
+                  const container::Host& host) { return container::note(host, id, "exec.kill", detail); };
+  ask(owner, Need::kAlways, caller, answered_empty(note),
+      [this, id = owner.id, exec_id = process.exec_id, pid = process.pid, signal,
+       respond](const Result<std::string>&) {
+        const Result<Target> found = target(id, exec_id);
+        const bool there = found.ok() && found->process.pid == pid && !found->process.exit;
+        // Our own child, not waited for yet: the number is nobody else's.
+        if (!there || ::kill(pid, signal) != 0) return respond(already_finished());
+        respond(std::string());
+      });
   return ok_status();
 }
 

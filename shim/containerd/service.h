@@ -83,8 +83,11 @@ class Service {
   Result<Target> target(const std::string& id, const std::string& exec_id);
   // Runs in a worker, under the policy and log of the container.
   void ask(const Container& owner, Need need, pid_t caller, const Operation& operation, Workers::Done done);
+  // The same for what nobody has asked for: it is done in any case.
+  void do_own(const Container& owner, const Operation& operation, Workers::Done done);
 
   Status set_paused(const proto::ProcessRequest& request, bool paused, pid_t caller, const Respond& respond);
+  Status kill_exec(Container& owner, Process& process, int signal, pid_t caller, const Respond& respond);
   Status start_first(Container& owner, pid_t caller, const Respond& respond);
   Status start_exec(Container& owner, Process& process, pid_t caller, const Respond& respond);
   Status remove_first(Container& owner, pid_t caller, const Respond& respond);
@@ -93,16 +96,18 @@ class Service {
   void executed(const std::string& id, const std::string& exec_id, Result<std::string> result,
                 const Respond& respond);
   void removed(const std::string& id, const Result<std::string>& result, const Respond& respond);
+  static void answer_waiting(Process& process, const Exit& exit);
   void adopt(Process& process, pid_t pid);
   void settle(Container& owner, Process& process);
   void end_others(const Container& owner);
   void tell_exit(Container& owner, Process& process);
   void note(Container& owner, const char* event, const std::string& detail);
-  void write(Container& owner, const std::function<Status(const container::Host&)>& change,
-             std::function<void(bool done)> done);
+  void write(Container& owner, OwnWork work);
+  void write_next(Container& owner);
   Result<Fd> open_violations(Container& owner);
   void begin_violations(Container& owner, const CreateReport& report);
-  void freeze(const std::string& id);
+  void freeze(Container& owner);
+  void tell_oom(Container& owner);
   void watch_memory(Container& owner, const std::vector<proto::MapEntry>& cgroup);
   void read_memory_event(const std::string& id);
   void forget(const std::string& id);
@@ -111,7 +116,8 @@ class Service {
   Node node_;
   Events& events_;
   Workers workers_;
-  std::map<std::string, std::unique_ptr<Container>> containers_;
+  size_t listeners_ = 0;  // of all containers' violations, which count them
+  std::map<std::string, std::shared_ptr<Container>> containers_;
   // Ended before their worker could say that they are a container's.
   std::unordered_map<pid_t, Exit> early_;
   bool shutting_down_ = false;

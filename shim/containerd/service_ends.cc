@@ -42,6 +42,9 @@ void Service::ended(pid_t pid, int wait_status) {
     process->exit = exit_of(wait_status);
     return settle(*owner, *process);
   }
+  // A worker that is still to report it may have made it. Nobody else's is remembered: its number will be
+  // another process's.
+  if (!workers_.busy()) return early_.clear();
   if (early_.size() >= kMaxEarly) early_.erase(early_.begin());
   early_.insert_or_assign(pid, exit_of(wait_status));
 }
@@ -71,13 +74,13 @@ void Service::end_others(const Container& owner) {
   auto change = [id = owner.id](const container::Host& host) {
     return container::kill(host, id, SIGKILL, true);
   };
-  ask(owner, Need::kStop, 0, answered_empty(change), [](const Result<std::string>&) {});
+  do_own(owner, answered_empty(change), [](const Result<std::string>&) {});
 }
 
 void Service::tell_exit(Container& owner, Process& process) {
   read_memory_event(owner.id);  // the reason of an end is told before it
   process.phase = Phase::kStopped;
-  if (&process == &owner.first && owner.violations != nullptr) owner.violations->finish();
+  if (&process == &owner.first && owner.violations != nullptr) owner.violations->tell_summary();
   if (process.stdio != nullptr) process.stdio->process_ended();
   note(owner, process.exec_id.empty() ? "container.exit" : "exec.exit",
        concat({"pid ", std::to_string(process.pid), ", status ", std::to_string(process.exit->status)}));
@@ -86,7 +89,7 @@ void Service::tell_exit(Container& owner, Process& process) {
                                   .pid = static_cast<uint32_t>(process.pid),
                                   .exit_status = process.exit->status,
                                   .exited_at = process.exit->at});
-  for (const auto& waiting : std::exchange(process.waiting, {})) waiting(*process.exit);
+  answer_waiting(process, *process.exit);
 }
 
 void Service::watch_memory(Container& owner, const std::vector<proto::MapEntry>& cgroup) {
@@ -107,8 +110,7 @@ void Service::read_memory_event(const std::string& id) {
   Container& owner = **found;
   const Result<kernel::OomNotifier::Event> event = owner.oom->read_event();
   if (event.ok() && *event == kernel::OomNotifier::Event::kOom) {
-    events_.publish(proto::TaskOom{.container_id = id});
-    note(owner, "container.oom", {});
+    tell_oom(owner);
   } else if (!event.ok() || *event == kernel::OomNotifier::Event::kGone) {
     loop_.forget(owner.oom->fd());
     owner.oom.reset();

@@ -14,6 +14,7 @@ namespace gabion::shim {
 namespace {
 
 constexpr size_t kMaxExecs = 4096;
+constexpr uint32_t kNotStarted = 255;  // what runc's shim says
 
 Error still_running() {
   return make_error(Code::kWrongState, "cannot delete a running process: failed precondition");
@@ -55,7 +56,7 @@ Status Service::create(const proto::CreateTaskRequest& request, pid_t caller, co
     return make_error(Code::kUnsupported, "restoring a checkpoint is not supported yet");
   }
   CreateWork work = TRY(create_work(node_, request));
-  auto made = std::make_unique<Container>();
+  auto made = std::make_shared<Container>();
   made->id = request.id;
   made->bundle = request.bundle;
   made->node = work.node;
@@ -88,8 +89,17 @@ void Service::created(const std::string& id, proto::TaskCreate event, Result<std
   Result<CreateReport> report =
       result.ok() ? proto::decode<CreateReport>(*result) : Result<CreateReport>(std::move(result).error());
   if (!report.ok()) {
+    const bool unknown = report.error().code == Code::kInternal;
+    const Node node = (*found)->node;
     forget(id);
-    return respond(std::move(report).error());
+    if (!unknown) return respond(std::move(report).error());
+    // A worker that was killed may have left a container that nobody else will ask to be deleted.
+    return workers_.start_own(
+        [node, id] {
+          auto remove = [&id](const container::Host& host) { return container::remove(host, id, true); };
+          return on_node(node, Need::kAlways, ::getppid(), answered_empty(remove));
+        },
+        [respond, error = report.error()](const Result<std::string>&) { respond(Error(error)); });
   }
   Container& owner = **found;
   owner.own_pid_namespace = report->own_pid_namespace;
@@ -124,7 +134,10 @@ Status Service::start_first(Container& owner, pid_t caller, const Respond& respo
         if (!found.ok()) return respond(Error(found.error()));
         Container& started = **found;
         const auto pid = static_cast<uint32_t>(started.first.pid);
-        started.first.phase = Phase::kRunning;  // or dead: its end says so
+        // Refused, it may be started once more; should it have ended, that is told in either. What a worker
+        // that was killed had done, nobody knows: running is what cannot be deleted by mistake.
+        const bool refused = !result.ok() && result.error().code != Code::kInternal;
+        started.first.phase = refused ? Phase::kCreated : Phase::kRunning;
         if (!result.ok()) {
           respond(std::move(result).error());
         } else {
@@ -189,19 +202,21 @@ void Service::executed(const std::string& id, const std::string& exec_id, Result
   Result<proto::PidResponse> report = result.ok() ? proto::decode<proto::PidResponse>(*result)
                                                   : Result<proto::PidResponse>(Error(result.error()));
   if (!report.ok()) {
-    constexpr uint32_t kNotStarted = 255;
     process.phase = Phase::kStopped;
     process.exit = Exit{.status = kNotStarted, .at = now()};
     process.stdio.reset();
     respond(std::move(report).error());
-    for (const auto& waiting : std::exchange(process.waiting, {})) waiting(*process.exit);
-    return;
+    return answer_waiting(process, *process.exit);
   }
   process.phase = Phase::kRunning;
   adopt(process, static_cast<pid_t>(report->pid));
   events_.publish(proto::TaskExecStarted{.container_id = id, .exec_id = exec_id, .pid = report->pid});
   respond(std::move(result));
   settle(found->owner, process);
+}
+
+void Service::answer_waiting(Process& process, const Exit& exit) {
+  for (const auto& waiting : std::exchange(process.waiting, {})) waiting(exit);
 }
 
 Status Service::remove(const proto::ProcessRequest& request, pid_t caller, const Respond& respond) {
@@ -214,6 +229,7 @@ Status Service::remove(const proto::ProcessRequest& request, pid_t caller, const
     response.exit_status = process.exit->status;
     response.exited_at = process.exit->at;
   }
+  answer_waiting(process, process.exit.value_or(Exit{.status = kNotStarted, .at = now()}));
   owner.execs.erase(request.exec_id);
   respond(proto::encode(response));
   return ok_status();
@@ -223,12 +239,12 @@ Status Service::remove_first(Container& owner, pid_t caller, const Respond& resp
   if (owner.first.phase != Phase::kStopped && owner.first.phase != Phase::kCreated) return still_running();
   if (owner.first.phase == Phase::kCreated) owner.first.phase = Phase::kStarting;  // its end is told below
   auto change = [id = owner.id](const container::Host& host) { return container::remove(host, id, true); };
-  // The container outlives its notes, and these are called when the last is written.
+  // The container outlives what is to be told of it, and these are called when the last is written.
   auto begin = [this, &owner, caller, change, respond] {
-    ask(owner, Need::kStop, caller, answered_empty(change),
+    ask(owner, Need::kAlways, caller, answered_empty(change),
         [this, id = owner.id, respond](const Result<std::string>& result) { removed(id, result, respond); });
   };
-  if (owner.notes == 0) {
+  if (owner.own_work.empty()) {
     begin();
   } else {
     owner.deletions.emplace_back(std::move(begin));
@@ -259,7 +275,12 @@ void Service::removed(const std::string& id, const Result<std::string>& result, 
 void Service::forget(const std::string& id) {
   const auto found = containers_.find(id);
   if (found == containers_.end()) return;
-  if (found->second->oom) loop_.forget(found->second->oom->fd());
+  Container& owner = *found->second;
+  if (owner.oom) loop_.forget(owner.oom->fd());
+  if (owner.oom_timer != 0) loop_.cancel(owner.oom_timer);
+  const Exit never{.status = kNotStarted, .at = now()};
+  answer_waiting(owner.first, owner.first.exit.value_or(never));
+  for (const auto& [exec_id, process] : owner.execs) answer_waiting(*process, process->exit.value_or(never));
   containers_.erase(found);
 }
 

@@ -1,9 +1,11 @@
 // What the audit log is told that no client has asked for.
 #include <signal.h>
-#include <unistd.h>
 
+#include <memory>
+#include <string>
 #include <utility>
 
+#include "base/text.h"
 #include "container/watcher.h"
 #include "shim/containerd/service.h"
 #include "shim/containerd/service_work.h"
@@ -12,44 +14,68 @@ namespace gabion::shim {
 
 // Only a deletion waits for it: what has happened has happened, and a log that fails keeps a note of the gap
 // by itself.
-void Service::write(Container& owner, const std::function<Status(const container::Host&)>& change,
-                    std::function<void(bool done)> done) {
-  ++owner.notes;
-  ask(owner, Need::kStop, ::getpid(), answered_empty(change),
-      [this, id = owner.id, done = std::move(done)](const Result<std::string>& result) {
-        const Result<Container*> found = container(id);
-        if (!found.ok()) return;
-        if (done) done(result.ok());
-        if (--(*found)->notes != 0) return;
-        for (const auto& deletion : std::exchange((*found)->deletions, {})) deletion();
-      });
+void Service::write(Container& owner, OwnWork work) {
+  owner.own_work.push_back(std::move(work));
+  if (owner.own_work.size() == 1) write_next(owner);
+}
+
+void Service::write_next(Container& owner) {
+  do_own(owner, answered_empty(owner.own_work.front().change),
+         [this, weak = owner.weak_from_this()](const Result<std::string>& result) {
+           const std::shared_ptr<Container> told = weak.lock();  // not another one of its name
+           if (told == nullptr) return;
+           const OwnWork work = std::move(told->own_work.front());
+           if (work.done) work.done(result.ok());  // more may follow
+           told->own_work.pop_front();
+           if (!told->own_work.empty()) return write_next(*told);
+           for (const auto& deletion : std::exchange(told->deletions, {})) deletion();
+         });
 }
 
 void Service::note(Container& owner, const char* event, const std::string& detail) {
-  write(owner,
-        [id = owner.id, event, detail](const container::Host& host) {
-          return container::note(host, id, event, detail);
-        },
-        {});
+  auto change = [id = owner.id, event, detail](const container::Host& host) {
+    return container::note(host, id, event, detail);
+  };
+  write(owner, {.change = std::move(change), .done = {}});
+}
+
+// A container that makes the kernel kill its processes over and over decides how often, and must not decide
+// how fast the log grows.
+void Service::tell_oom(Container& owner) {
+  if (owner.oom_timer != 0) {
+    ++owner.ooms_untold;
+    return;
+  }
+  constexpr int64_t kQuietMs = 10'000;
+  events_.publish(proto::TaskOom{.container_id = owner.id});
+  const uint64_t untold = std::exchange(owner.ooms_untold, 0);
+  note(owner, "container.oom", untold == 0 ? "" : concat({std::to_string(untold), " times"}));
+  owner.oom_timer = loop_.after(kQuietMs, [this, weak = owner.weak_from_this()] {
+    const std::shared_ptr<Container> told = weak.lock();
+    if (told == nullptr) return;
+    told->oom_timer = 0;
+    if (told->ooms_untold != 0) tell_oom(*told);
+  });
 }
 
 // --- violations --------------------------------------------------------------------------------
 
 Result<Fd> Service::open_violations(Container& owner) {
   Violations::Effects effects;
-  effects.tell = [this, id = owner.id](container::Telling telling, std::function<void(bool)> done) {
-    const Result<Container*> found = container(id);
-    if (!found.ok()) return;
+  effects.tell = [this, weak = owner.weak_from_this()](container::Telling telling,
+                                                       std::function<void(bool)> done) {
+    const std::shared_ptr<Container> told = weak.lock();
+    if (told == nullptr) return;
     auto answered = [kill = telling.kill, done = std::move(done)](bool ok) { done(kill && ok); };
-    write(
-        **found,
-        [id, telling = std::move(telling)](const container::Host& host) {
-          return container::tell_violations(host, id, telling);
-        },
-        std::move(answered));
+    auto change = [id = told->id, telling = std::move(telling)](const container::Host& host) {
+      return container::tell_violations(host, id, telling);
+    };
+    write(*told, {.change = std::move(change), .done = std::move(answered)});
   };
-  effects.freeze = [this, id = owner.id] { freeze(id); };
-  auto [violations, end] = TRY(Violations::open(loop_, std::move(effects)));
+  effects.freeze = [this, weak = owner.weak_from_this()] {
+    if (const std::shared_ptr<Container> told = weak.lock()) freeze(*told);
+  };
+  auto [violations, end] = TRY(Violations::open(loop_, listeners_, std::move(effects)));
   owner.violations = std::move(violations);
   return std::move(end);
 }
@@ -65,17 +91,15 @@ void Service::begin_violations(Container& owner, const CreateReport& report) {
   }
 }
 
-void Service::freeze(const std::string& id) {
-  const Result<Container*> found = container(id);
-  if (!found.ok()) return;
-  write(
-      **found, [id](const container::Host& host) { return container::freeze_violator(host, id); },
-      [this, id](bool done) {
-        const Result<Container*> frozen = container(id);
-        if (!done || !frozen.ok() || (*frozen)->paused) return;
-        (*frozen)->paused = true;
-        events_.publish_paused(proto::TaskPaused{.container_id = id}, true);
-      });
+void Service::freeze(Container& owner) {
+  auto change = [id = owner.id](const container::Host& host) { return container::freeze_violator(host, id); };
+  // Called while it is there: nothing outlives it that is its own.
+  auto done = [this, &owner](bool frozen) {
+    if (!frozen || owner.paused) return;
+    owner.paused = true;
+    events_.publish_paused(proto::TaskPaused{.container_id = owner.id}, true);
+  };
+  write(owner, {.change = std::move(change), .done = std::move(done)});
 }
 
 }  // namespace gabion::shim

@@ -29,6 +29,10 @@ Status apply_runc_options(const proto::RuncOptions& options, CreateWork& work) {
                       concat({"option BinaryName (", options.binary_name,
                               "): this shim is the runtime; use io.containerd.runc.v2 to run another"}));
   }
+  if (!options.root.empty()) {
+    return make_error(Code::kUnsupported,
+                      concat({"option Root (", options.root, "): the state is in ", work.node.root}));
+  }
   work.create.no_pivot = options.no_pivot_root;
   work.create.no_new_keyring = options.no_new_keyring;
   return ok_status();
@@ -88,10 +92,11 @@ Result<CreateWork> create_work(const Node& node, const proto::CreateTaskRequest&
 }
 
 Result<std::string> run_create(const CreateWork& work) {
-  TRY(mount_rootfs(work.rootfs, work.create.root_ids, work.create.bundle + "/rootfs"));
   return on_node(work.node, Need::kHarden, work.caller,
                  [&](const container::Host& host) -> Result<std::string> {
+                   // The policy and the log are open, and the logger has the host's mounts, not these.
                    if (!work.logger.empty()) TRY(attach_logger(host, work.logger, work.create.id));
+                   TRY(mount_rootfs(work.rootfs, work.create.root_ids, work.create.bundle + "/rootfs"));
                    const container::Created created = TRY(container::create(host, work.create));
                    return proto::encode(report_of(created));
                  });

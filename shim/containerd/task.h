@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "container/container.h"
 #include "kernel/cgroup_oom.h"
 #include "shim/containerd/node.h"
 #include "shim/containerd/proto/common.h"
@@ -41,7 +43,13 @@ struct Process {
   std::vector<std::function<void(const Exit&)>> waiting;
 };
 
-struct Container {
+// What the shim does for a container that no client has asked for; one after the other, in their order.
+struct OwnWork {
+  std::function<Status(const container::Host&)> change;
+  std::function<void(bool done)> done;  // may be empty
+};
+
+struct Container : std::enable_shared_from_this<Container> {
   std::string id;
   std::string bundle;
   Node node;  // by what it was created, exec and update are judged as well
@@ -50,8 +58,10 @@ struct Container {
   Process first;
   std::map<std::string, std::unique_ptr<Process>> execs;
   std::optional<kernel::OomNotifier> oom;
+  uint64_t ooms_untold = 0;
+  uint64_t oom_timer = 0;                        // until the next may be told; 0: at once
   std::shared_ptr<Violations> violations;        // null: the policy does not ask for them
-  size_t notes = 0;                              // for the audit log, that a worker is writing
+  std::deque<OwnWork> own_work;                  // for the audit log: the first is a worker's
   std::vector<std::function<void()>> deletions;  // wait for them: what is deleted has no name any more
 
   // Code::kNotFound with containerd's words.

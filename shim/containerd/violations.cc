@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "base/clock.h"
 #include "kernel/socket.h"
@@ -17,37 +18,38 @@ namespace {
 // A caller that goes on beyond its budget waits so long for each error, and so does every other of its
 // container: what they cost the shim stays below a tenth of a processor.
 constexpr int64_t kRestMs = 1;
-// Of the shim's descriptors: each process that was entered costs one for as long as it lives, and none may
-// take those that the pod's other containers are served with.
-constexpr size_t kShare = 4;
 constexpr size_t kConnections = 8;
 
-size_t room_for_listeners() {
+// Each process that was entered costs a descriptor for as long as it lives. Half of the shim's are left for
+// all else.
+size_t most_listeners() {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return 1;
-  return std::max<size_t>(limit.rlim_cur / kShare, 1);
+  return std::max<size_t>(limit.rlim_cur / 2, 1);
 }
 
 }  // namespace
 
-Result<std::pair<std::shared_ptr<Violations>, Fd>> Violations::open(Loop& loop, Effects effects) {
+Result<std::pair<std::shared_ptr<Violations>, Fd>> Violations::open(Loop& loop, size_t& listeners,
+                                                                    Effects effects) {
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) return sys_error("socketpair");
   Fd own(ends[0]);
   Fd runtime(ends[1]);
   if (::fcntl(own.get(), F_SETFL, O_NONBLOCK) != 0) return sys_error("fcntl");
-  const std::shared_ptr<Violations> made(new Violations(loop, std::move(effects), std::move(own)));
+  const std::shared_ptr<Violations> made(new Violations(loop, listeners, std::move(effects), std::move(own)));
   TRY(loop.watch(made->socket_.get(), EPOLLIN, [raw = made.get()](uint32_t) { raw->receive_end(); }));
   return std::pair(made, std::move(runtime));
 }
 
-Violations::Violations(Loop& loop, Effects effects, Fd socket)
-    : loop_(loop), effects_(std::move(effects)), socket_(std::move(socket)) {}
+Violations::Violations(Loop& loop, size_t& listeners, Effects effects, Fd socket)
+    : loop_(loop), count_(listeners), effects_(std::move(effects)), socket_(std::move(socket)) {}
 
 Violations::~Violations() {
   if (resting_ != 0) loop_.cancel(resting_);
   if (summary_ != 0) loop_.cancel(summary_);
   for (const auto& listener : listeners_) loop_.forget(listener->fd());
+  count_ -= listeners_.size();
   for (const Fd& connection : connections_) loop_.forget(connection.get());
   if (listening_.valid()) loop_.forget(listening_.get());
   if (socket_.valid()) loop_.forget(socket_.get());
@@ -71,6 +73,11 @@ void Violations::receive_end() {
 
 void Violations::accept() {
   Fd peer(::accept4(listening_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  if (!peer.valid() && (errno == EMFILE || errno == ENFILE)) {
+    // Nor is there one for who comes later: rather nobody than this for ever.
+    loop_.forget(listening_.get());
+    return listening_.reset();
+  }
   // Who finds no place is told by the end of its connection.
   if (peer.valid() && connections_.size() < kConnections) add_connection(std::move(peer));
 }
@@ -85,14 +92,16 @@ void Violations::add_connection(Fd connection) {
 
 void Violations::adopt(int connection) {
   loop_.forget(connection);
-  Result<Listener> taken = container::take_listener(connection, listeners_.size() < room_for_listeners());
+  Result<Listener> taken = container::take_listener(connection, count_ < most_listeners());
   std::erase_if(connections_, [connection](const Fd& one) { return one.get() == connection; });
   if (!taken.ok()) return;
   const auto listener = std::make_shared<Listener>(std::move(taken).value());
   const uint32_t events = judge_ && resting_ == 0 ? uint32_t{EPOLLIN} : 0;
   const Status watched =
       loop_.watch(listener->fd(), events, [this, listener](uint32_t ready) { serve(listener, ready); });
-  if (watched.ok()) listeners_.push_back(listener);
+  if (!watched.ok()) return;
+  listeners_.push_back(listener);
+  ++count_;
 }
 
 void Violations::begin(container::Judge judge) {
@@ -110,7 +119,7 @@ void Violations::serve(const std::shared_ptr<Listener>& listener, uint32_t event
     if (call.ok() && call->has_value()) answer(listener, **call);
   } else if (Listener::has_ended(static_cast<short>(events))) {
     loop_.forget(listener->fd());
-    std::erase(listeners_, listener);
+    count_ -= std::erase(listeners_, listener);
   }
 }
 
@@ -121,7 +130,7 @@ void Violations::answer(const std::shared_ptr<Listener>& listener,
   if (judge_->has_untold() && summary_ == 0) {
     summary_ = loop_.after(container::kSummaryMs, [this] {
       summary_ = 0;
-      finish();
+      tell_summary();
     });
   }
   const bool kill = verdict.answer == policy::Answer::kKill;
@@ -162,7 +171,7 @@ void Violations::tell_next() {
   effects_.tell(std::exchange(telling_, {}), std::move(done));
 }
 
-void Violations::finish() {
+void Violations::tell_summary() {
   if (!judge_ || !judge_->has_untold()) return;
   telling_.summary += (telling_.summary.empty() ? "" : ", ") + judge_->summary();
   tell_next();

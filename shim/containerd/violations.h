@@ -4,6 +4,7 @@
 // in the audit log, and those that come meanwhile are told together by the next worker.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -29,16 +30,18 @@ class Violations : public std::enable_shared_from_this<Violations> {
     std::function<void()> freeze;
   };
 
-  // The second: what the runtime gets as CreateOptions::watcher.
-  static Result<std::pair<std::shared_ptr<Violations>, Fd>> open(Loop& loop, Effects effects);
+  // The second: what the runtime gets as CreateOptions::watcher. `listeners` counts those of all the pod's
+  // containers, and outlives this.
+  static Result<std::pair<std::shared_ptr<Violations>, Fd>> open(Loop& loop, size_t& listeners,
+                                                                 Effects effects);
   Violations(const Violations&) = delete;
   Violations& operator=(const Violations&) = delete;
   ~Violations();
 
   // The policy's word. Until then nothing is answered: the container has not been started.
   void begin(container::Judge judge);
-  // The container has ended: what was only counted is told.
-  void finish();
+  // What was only counted is told: every ten seconds, and when the container has ended.
+  void tell_summary();
 
  private:
   using Listener = kernel::seccomp::Listener;
@@ -50,7 +53,7 @@ class Violations : public std::enable_shared_from_this<Violations> {
     policy::Answer answer = policy::Answer::kOff;
   };
 
-  Violations(Loop& loop, Effects effects, Fd socket);
+  Violations(Loop& loop, size_t& listeners, Effects effects, Fd socket);
   void receive_end();
   void accept();
   void add_connection(Fd connection);
@@ -63,6 +66,7 @@ class Violations : public std::enable_shared_from_this<Violations> {
   void tell_next();
 
   Loop& loop_;
+  size_t& count_;
   Effects effects_;
   Fd socket_;     // where the runtime sends its ends
   Fd listening_;  // where processes of exec connect

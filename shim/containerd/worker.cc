@@ -67,7 +67,9 @@ Status take_inheritance(const Inheritance& inheritance, int report) {
   return container::close_all_but(0, std::move(keep));
 }
 
-[[noreturn]] void run(const Inheritance& inheritance, const Workers::Work& work, int report) {
+[[noreturn]] void run(const Inheritance& inheritance, const Workers::Work& work, int report,
+                      const rlimit& descriptors) {
+  if (descriptors.rlim_max != 0) (void)::setrlimit(RLIMIT_NOFILE, &descriptors);
   sigset_t none;
   (void)::sigemptyset(&none);
   (void)::sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -81,12 +83,22 @@ Status take_inheritance(const Inheritance& inheritance, int report) {
 
 }  // namespace
 
+Workers::Workers(Loop& loop) : loop_(loop) {
+  if (::getrlimit(RLIMIT_NOFILE, &inherited_) != 0) return;
+  const rlimit raised{.rlim_cur = inherited_.rlim_max, .rlim_max = inherited_.rlim_max};
+  (void)::setrlimit(RLIMIT_NOFILE, &raised);
+}
+
 Workers::~Workers() {
+  if (retry_ != 0) loop_.cancel(retry_);
   for (const auto& [pid, job] : jobs_) loop_.forget(job.report.get());
 }
 
-void Workers::start(const Inheritance& inheritance, const Work& work, Done done) {
-  const Result<pid_t> started = fork_worker(inheritance, work);
+void Workers::start(const Inheritance& inheritance, const Work& work, Done done, size_t most) {
+  const Result<pid_t> started =
+      jobs_.size() < most
+          ? fork_worker(inheritance, work)
+          : Result<pid_t>(make_error(Code::kSystem, "too many operations run at once; try again"));
   if (started.ok()) {
     jobs_.at(*started).done = std::move(done);
     return;
@@ -95,10 +107,31 @@ void Workers::start(const Inheritance& inheritance, const Work& work, Done done)
   loop_.after(0, [done = std::move(done), error = started.error()] { done(error); });
 }
 
-Result<pid_t> Workers::fork_worker(const Inheritance& inheritance, const Work& work) {
-  if (jobs_.size() >= kMaxAtOnce) {
-    return make_error(Code::kSystem, "too many operations run at once; try again");
+void Workers::start_own(Work work, Done done) {
+  queue_.emplace_back(std::move(work), std::move(done));
+  run_queue();
+}
+
+void Workers::run_queue() {
+  constexpr int64_t kRetryMs = 100;
+  while (!queue_.empty() && retry_ == 0 && own_ < kMostOwn && jobs_.size() < kMaxAtOnce) {
+    const Result<pid_t> started = fork_worker({}, queue_.front().first);
+    if (!started.ok()) {  // no memory or no process to be had: later
+      retry_ = loop_.after(kRetryMs, [this] {
+        retry_ = 0;
+        run_queue();
+      });
+      return;
+    }
+    Job& job = jobs_.at(*started);
+    job.done = std::move(queue_.front().second);
+    job.own = true;
+    ++own_;
+    queue_.pop_front();
   }
+}
+
+Result<pid_t> Workers::fork_worker(const Inheritance& inheritance, const Work& work) {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) return sys_error("pipe2");
   Fd reading(ends[0]);
@@ -106,9 +139,9 @@ Result<pid_t> Workers::fork_worker(const Inheritance& inheritance, const Work& w
   if (::fcntl(reading.get(), F_SETFL, O_NONBLOCK) != 0) return sys_error("fcntl");
   const pid_t pid = ::fork();
   if (pid < 0) return sys_error("fork");
-  if (pid == 0) run(inheritance, work, writing.get());
+  if (pid == 0) run(inheritance, work, writing.get(), inherited_);
   const int fd = reading.get();
-  jobs_.emplace(pid, Job{std::move(reading), {}, {}});
+  jobs_.emplace(pid, Job{.report = std::move(reading), .received = {}, .done = {}});
   // Should it fail, the end of the worker is what is heard.
   (void)loop_.watch(fd, EPOLLIN, [this, pid](uint32_t) { receive(pid); });
   return pid;
@@ -122,7 +155,7 @@ void Workers::receive(pid_t pid) {
     const ssize_t size = ::read(job.report.get(), chunk.data(), chunk.size());
     if (size < 0 && errno == EINTR) continue;
     if (size < 0) return;  // EAGAIN
-    if (size == 0) return finish(pid, make_error(Code::kSystem, "the operation ended without a result"));
+    if (size == 0) return finish(pid, make_error(Code::kInternal, "the operation ended without a result"));
     job.received.append(chunk.data(), static_cast<size_t>(size));
     size_t consumed = 0;
     const auto frame = ttrpc::parse_frame(job.received, consumed);
@@ -138,15 +171,17 @@ void Workers::finish(pid_t pid, Result<std::string> result) {
   const auto found = jobs_.find(pid);
   loop_.forget(found->second.report.get());
   const Done done = std::move(found->second.done);
+  if (found->second.own) --own_;
   jobs_.erase(found);
   reported_.insert(pid);
   done(std::move(result));
+  run_queue();
 }
 
 bool Workers::ended(pid_t pid) {
   if (jobs_.contains(pid)) {
     receive(pid);  // it may have said everything
-    if (jobs_.contains(pid)) finish(pid, make_error(Code::kSystem, "the operation was killed"));
+    if (jobs_.contains(pid)) finish(pid, make_error(Code::kInternal, "the operation was killed"));
   }
   return reported_.erase(pid) != 0;
 }

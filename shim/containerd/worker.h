@@ -5,13 +5,16 @@
 // (PR_SET_CHILD_SUBREAPER).
 #pragma once
 
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include <array>
+#include <deque>
 #include <functional>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "base/fd.h"
@@ -31,34 +34,47 @@ class Workers {
   using Work = std::function<Result<std::string>()>;
   using Done = std::function<void(Result<std::string>)>;
 
-  explicit Workers(Loop& loop) : loop_(loop) {}
+  // Raises this process's own limit of descriptors to the hard one: each of a pod's processes costs some. A
+  // worker, and so the container, has what the shim was started with.
+  explicit Workers(Loop& loop);
   Workers(const Workers&) = delete;
   Workers& operator=(const Workers&) = delete;
   ~Workers();
 
   // `work` runs in the child, `done` later in the loop, with what it returned; it is also called when there
-  // can be no child, or when that one is killed.
-  void start(const Inheritance& inheritance, const Work& work, Done done);
+  // can be no child (Code::kSystem), or when that one is killed (Code::kInternal).
+  void start(const Inheritance& inheritance, const Work& work, Done done, size_t most = kMostOrdinary);
+  // The shim's own work, which nobody would ask for again: it waits for its turn.
+  void start_own(Work work, Done done);
 
   // The reaper's word that a child has ended. False: it was none of these.
   bool ended(pid_t pid);
-  [[nodiscard]] bool busy() const { return !jobs_.empty(); }
+  [[nodiscard]] bool busy() const { return !jobs_.empty() || !queue_.empty(); }
 
+  // What stops a container has room when the others take as long as a container lets them.
   static constexpr size_t kMaxAtOnce = 64;
+  static constexpr size_t kMostOrdinary = 40;
+  static constexpr size_t kMostOwn = 12;
 
  private:
   struct Job {
     Fd report;
     std::string received;
     Done done;
+    bool own = false;
   };
   Result<pid_t> fork_worker(const Inheritance& inheritance, const Work& work);
+  void run_queue();
   void receive(pid_t pid);
   void finish(pid_t pid, Result<std::string> result);
 
   Loop& loop_;
   std::unordered_map<pid_t, Job> jobs_;
   std::unordered_set<pid_t> reported_;  // and not yet ended
+  std::deque<std::pair<Work, Done>> queue_;
+  size_t own_ = 0;      // of them at work
+  uint64_t retry_ = 0;  // timer; 0: none
+  rlimit inherited_{};  // RLIMIT_NOFILE
 };
 
 }  // namespace gabion::shim

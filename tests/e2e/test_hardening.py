@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import subprocess
-import time
 import unittest
 
 from runtime import ALL_CAPABILITIES, Case, Process, digest, needs_maximum, only_gabion, wait_until

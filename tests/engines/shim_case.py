@@ -14,6 +14,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(
 import runtime  # noqa: E402  pylint: disable=wrong-import-position
 
 SHIM = os.path.join(os.path.dirname(RUNTIME), "containerd-shim-gabion-v2")
+LOG = "/var/log/gabion/audit.jsonl"
 STATE = f"/run/gabion/containerd/{GROUP}"
 NOT_FOUND, EXISTS, PRECONDITION, UNIMPLEMENTED, INVALID = 5, 6, 9, 12, 3
 CREATED, RUNNING, STOPPED, PAUSED = 1, 2, 3, 4
@@ -83,6 +84,12 @@ class ShimCase(unittest.TestCase):
 
     def create(self, name=None, bundle=None):
         return self.client.call("Create", {1: name or self.id, 2: bundle or self.bundle})[1]
+
+    def events(self, *kinds):
+        """Of the container, in the audit log."""
+        with open(LOG, encoding="utf-8") as file:
+            lines = [json.loads(line) for line in file]
+        return [line for line in lines if line.get("container") == self.id and (not kinds or line["event"] in kinds)]
 
     def status(self, exec_id=""):
         return self.client.call("State", {1: self.id, 2: exec_id})[4]

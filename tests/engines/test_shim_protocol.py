@@ -3,17 +3,17 @@
 import json
 import os
 import random
+import resource
 import shutil
 import signal
 import struct
 import subprocess
-import sys
 import time
 import unittest
 
 from engine import GROUP, IS_GABION, eventually
 from protobuf import fields, message
-from shim_case import (CREATED, EXISTS, INVALID, NOT_FOUND, PRECONDITION, RUNNING, SHIM, STATE, STOPPED, ShimCase,
+from shim_case import (CREATED, EXISTS, INVALID, LOG, NOT_FOUND, PRECONDITION, RUNNING, SHIM, STATE, STOPPED, ShimCase,
                        UNIMPLEMENTED)
 from ttrpc_client import KINDS, Client, RpcError
 
@@ -300,6 +300,55 @@ class Protocol(ShimCase):
             shutil.copy2(os.path.join(os.path.dirname(os.path.abspath(__file__)), name), place)
             os.chmod(os.path.join(place, name), 0o644)
         return place
+
+    def test_options_that_change_the_runtime_are_refused(self):
+        for options, word in (({6: "/usr/sbin/runc"}, "this shim is the runtime"), ({7: "/run/other"}, "the state is in"),
+                              ({9: 1}, "SystemdCgroup")):
+            any_ = {1: "containerd.runc.v1.Options", 2: message(options)}
+            self.assertIn(word, self.fails(UNIMPLEMENTED, "Create", {1: self.id, 2: self.bundle, 10: any_}))
+
+    def test_every_end_is_in_the_log(self):
+        """More at once than the shim has workers."""
+        self.create()
+        self.client.call("Start", {1: self.id})
+        process = json.dumps({"args": ["sleep", "1000"], "cwd": "/", "env": ["PATH=/bin"], "user": {"uid": 0, "gid": 0}})
+        for number in range(100):
+            self.client.call("Exec", {1: self.id, 2: f"n{number}", 7: {2: process}})
+            self.client.call("Start", {1: self.id, 2: f"n{number}"})
+        self.client.call("Kill", {1: self.id, 3: 9})
+        self.assertEqual(self.client.call("Wait", {1: self.id})[1], 137)
+        self.client.call("Delete", {1: self.id})
+        events = [event["event"] for event in self.events()]
+        self.assertEqual(events.count("exec.exit"), 100)
+        self.assertEqual(events[-2:], ["container.exit", "container.delete"])
+
+    def test_a_start_that_is_refused_may_be_asked_again(self):
+        self.create()
+        os.rename(LOG, LOG + ".away")
+        os.mkdir(LOG)
+        with self.assertRaises(RpcError):
+            self.client.call("Start", {1: self.id})
+        os.rmdir(LOG)
+        os.rename(LOG + ".away", LOG)
+        self.assertEqual(self.status(), CREATED)
+        self.client.call("Start", {1: self.id})
+        self.assertEqual(self.status(), RUNNING)
+
+    def test_who_waits_for_what_never_began_is_told(self):
+        self.create()
+        self.client.call("Start", {1: self.id})
+        self.client.call("Exec", {1: self.id, 2: "one", 7: {2: "{}"}})
+        waiting = self.client.ask("Wait", {1: self.id, 2: "one"})
+        self.client.call("Delete", {1: self.id, 2: "one"})
+        self.assertEqual(self.client.answer(waiting)[1], 255)
+
+    def test_descriptors(self):
+        """The shim may have as many as it can, and a container what the shim was started with."""
+        shim = self.client.call("Connect", {1: self.id})[1]
+        soft, hard = resource.prlimit(shim, resource.RLIMIT_NOFILE)
+        self.assertEqual(soft, hard)
+        pid = self.create()
+        self.assertEqual(resource.prlimit(pid, resource.RLIMIT_NOFILE), resource.getrlimit(resource.RLIMIT_NOFILE))
 
     def test_a_thousand_lives(self):
         """Creations with an exec each: no descriptor and no memory more, and nothing left."""

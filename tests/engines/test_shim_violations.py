@@ -10,7 +10,6 @@ from engine import IS_GABION, RUNTIME, eventually, run
 from shim_case import PAUSED, RUNNING, STATE, STOPPED, ShimCase, runtime
 
 POLICY = "/etc/gabion/policy.json"
-LOG = "/var/log/gabion/audit.jsonl"
 
 
 @unittest.skipUnless(IS_GABION, "gabion's own shim")
@@ -32,11 +31,6 @@ class Violations(ShimCase):
             json.dump({"extends": "restricted", "violations": answers}, file)
         os.chmod(POLICY, 0o644)
         self.addCleanup(lambda: os.path.exists(POLICY) and os.unlink(POLICY))
-
-    def events(self, *kinds):
-        with open(LOG, encoding="utf-8") as file:
-            lines = [json.loads(line) for line in file]
-        return [line for line in lines if line.get("container") == self.id and (not kinds or line["event"] in kinds)]
 
     def running(self):
         self.create()

@@ -115,7 +115,7 @@ ROWS = (
          "hooks_and_env.Preload.environment_of_the_image_under_passthrough"),
         "hooks_and_env.Preload.control_the_library_is_loaded"),
     Row("CVE-2026-53488", "a label becomes a log address binary://PROGRAM, run as root",
-        "labels are never acted upon; no address is a program. The address itself is the shim's to refuse, and gabion's own does",
+        "labels are never acted upon; no address is a program but those the node's policy names. The address itself is the shim's to refuse, and gabion's own does",
         ("hooks_and_env.BinaryAddress.binary_address",),
         "an illustration, no control: hooks_and_env.BinaryAddress.control_the_address_names_a_program"),
     Row("CVE-2026-53492", "CDI annotations smuggle devices and hooks (no CDI here: the annotations are)",

@@ -4,11 +4,10 @@ import copy
 import json
 import os
 import resource
-import subprocess
 import time
 import unittest
 
-from faults import FaultCase, Process, only_gabion, spec
+from faults import FaultCase, only_gabion
 
 
 @only_gabion

@@ -1,4 +1,4 @@
-// Every message the shim reads: the first byte says which, the rest is it. What can be read says the same
+// Every message the shim is sent: the first byte says which, the rest is it. What can be read says the same
 // after it was written and read again.
 #include <array>
 #include <cstddef>
@@ -29,8 +29,8 @@ constexpr std::array kChecks{
     check<proto::CreateTaskRequest>, check<proto::ExecProcessRequest>, check<proto::ProcessRequest>,
     check<proto::KillRequest>,       check<proto::ResizePtyRequest>,   check<proto::CloseIORequest>,
     check<proto::UpdateTaskRequest>, check<proto::ShutdownRequest>,    check<proto::BootstrapParams>,
-    check<proto::RuncOptions>,       check<proto::RuntimeOptions>,     check<ttrpc::Request>,
-    check<ttrpc::Response>,
+    check<proto::RuncOptions>,       check<proto::RuntimeOptions>,     check<proto::Any>,
+    check<ttrpc::Request>,           check<ttrpc::Response>,
 };
 
 }  // namespace

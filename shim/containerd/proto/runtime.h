@@ -75,13 +75,12 @@ struct RuntimeInfo {
   }
 };
 
-// containerd.runc.v1.Options, as far as they mean something to gabion or must be refused.
+// containerd.runc.v1.Options, as far as they mean something to gabion or must be refused. Not io_uid and
+// io_gid: the streams are given to the container's user in any case.
 struct RuncOptions {
   bool no_pivot_root = false;
   bool no_new_keyring = false;
   std::string shim_cgroup;
-  uint32_t io_uid = 0;
-  uint32_t io_gid = 0;
   std::string binary_name;
   std::string root;
   bool systemd_cgroup = false;
@@ -89,8 +88,7 @@ struct RuncOptions {
   template <typename Self, typename Visitor>
   static void fields(Self& self, Visitor& visit) {
     visit(1, self.no_pivot_root), visit(2, self.no_new_keyring), visit(3, self.shim_cgroup),
-        visit(4, self.io_uid), visit(5, self.io_gid), visit(6, self.binary_name), visit(7, self.root),
-        visit(9, self.systemd_cgroup);
+        visit(6, self.binary_name), visit(7, self.root), visit(9, self.systemd_cgroup);
   }
 };
 

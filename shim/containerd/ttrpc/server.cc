@@ -23,7 +23,10 @@ Response refusal(RpcCode code, std::string message) {
 Server::Server(shim::Loop& loop, Fd listening, Handler handler)
     : loop_(loop), listening_(std::move(listening)), handler_(std::move(handler)) {}
 
-Server::~Server() { loop_.forget(listening_.get()); }
+Server::~Server() {
+  if (paused_ != 0) loop_.cancel(paused_);
+  loop_.forget(listening_.get());
+}
 
 Status Server::start() {
   return loop_.watch(listening_.get(), EPOLLIN, [this](uint32_t) { accept(); });
@@ -31,7 +34,18 @@ Status Server::start() {
 
 void Server::accept() {
   Fd socket(::accept4(listening_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-  if (!socket.valid()) return;
+  if (!socket.valid()) {
+    // No descriptor to be had (EMFILE): who asks goes on waiting, and so does this, instead of asking for
+    // ever.
+    constexpr int64_t kPauseMs = 100;
+    if (errno != EMFILE && errno != ENFILE && errno != ENOMEM && errno != ENOBUFS) return;
+    (void)loop_.change(listening_.get(), 0);
+    paused_ = loop_.after(kPauseMs, [this] {
+      paused_ = 0;
+      (void)loop_.change(listening_.get(), EPOLLIN);
+    });
+    return;
+  }
   ucred credentials{};
   socklen_t size = sizeof(credentials);
   if (::getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) return;

@@ -61,6 +61,7 @@ class Server {
   Fd listening_;
   Handler handler_;
   std::list<std::shared_ptr<Client>> clients_;
+  uint64_t paused_ = 0;  // timer; 0: none
 };
 
 }  // namespace gabion::ttrpc

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/file.h"
+
 namespace gabion::node {
 namespace {
 
@@ -25,6 +27,35 @@ TEST(DockerConfig, FindsGabionsRuntimesByNameAndByBinary) {
   EXPECT_EQ(config->default_runtime, "hard");
   EXPECT_EQ(config->cgroup_driver, "cgroupfs");
   EXPECT_EQ(config->data_directory, "/data");
+}
+
+std::string shipped(const std::string& file) {
+  const Result<std::string> text = read_file(std::string(GABION_SOURCE_DIR "/integration/") + file, 65536);
+  return text.ok() ? *text : "";
+}
+
+// What the installation ships for gabion's own shim.
+TEST(DockerConfig, FindsTheShimByItsType) {
+  const Result<EngineConfig> config = parse_docker_config(shipped("docker/daemon-shim.json"), "d");
+  ASSERT_TRUE(config.ok());
+  ASSERT_EQ(config->runtimes.size(), 1U);
+  EXPECT_EQ(config->runtimes[0].path, "containerd-shim-gabion-v2");
+}
+
+TEST(ContainerdConfig, FindsTheShimByItsTypeAndByItsPath) {
+  const EngineConfig first = parse_containerd_config(shipped("containerd/gabion-v2.toml"));
+  ASSERT_EQ(first.runtimes.size(), 1U);
+  EXPECT_EQ(first.runtimes[0].path, "containerd-shim-gabion-v2");
+  const EngineConfig third =
+      parse_containerd_config(shipped("containerd/gabion-v3.toml") +
+                              "[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes."
+                              "gabion.options]\n  SystemdCgroup = true\n");
+  ASSERT_EQ(third.runtimes.size(), 2U);
+  EXPECT_EQ(third.runtimes[0].path, "containerd-shim-gabion-v2");
+  EXPECT_TRUE(third.runtimes[0].systemd_cgroups);
+  EXPECT_EQ(third.runtimes[1].name, "gabion-userns");
+  EXPECT_EQ(third.runtimes[1].path, "/usr/local/bin/containerd-shim-gabion-v2");
+  EXPECT_FALSE(third.runtimes[1].systemd_cgroups);
 }
 
 TEST(DockerConfig, AnEmptyObjectSaysNothing) {

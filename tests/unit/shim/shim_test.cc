@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "shim/containerd/bootstrap.h"
 #include "shim/containerd/flags.h"
+#include "shim/containerd/logger.h"
 #include "shim/containerd/proto/message.h"
 #include "shim/containerd/proto/runtime.h"
 #include "shim/containerd/rootfs.h"
@@ -53,7 +54,8 @@ TEST(Flags, WhatIsUnknownIsAnError) {
 TEST(Group, OfAPod) {
   EXPECT_EQ(group_of({}), "");
   EXPECT_EQ(group_of({{"io.kubernetes.cri.sandbox-id", "pod"}}), "pod");
-  EXPECT_EQ(group_of({{"io.kubernetes.cri.sandbox-id", "pod"}, {"io.containerd.runc.v2.group", "g"}}), "g");
+  EXPECT_EQ(group_of({{"io.kubernetes.cri.sandbox-id", "pod"}, {"io.containerd.runc.v2.group", "g"}}), "pod");
+  EXPECT_EQ(group_of({{"io.containerd.runc.v2.group", "g"}}), "g");
 }
 
 TEST(OverlayOptions, AreShortenedToFitAPage) {
@@ -117,7 +119,6 @@ TEST(CreateWork, OptionsThatChangeWhatRunsAreRefused) {
   EXPECT_TRUE(work("", "").ok());
   const std::string runc = "containerd.runc.v1.Options";
   proto::RuncOptions options;
-  options.io_uid = options.io_gid = 1;
   EXPECT_TRUE(work(runc, proto::encode(options)).ok());
   proto::RuncOptions binary;
   binary.binary_name = "/usr/bin/runc";
@@ -132,6 +133,27 @@ TEST(CreateWork, OptionsThatChangeWhatRunsAreRefused) {
   EXPECT_EQ(named->node.policy_file, "/etc/p.json");
   EXPECT_FALSE(work(generic, proto::encode(proto::RuntimeOptions{{}, {}, "{}"})).ok());
   EXPECT_FALSE(create_work(node, request("relative", "", "")).ok());
+}
+
+TEST(Logger, IsAPathAndTheWordsOfAQuery) {
+  const Result<LoggerAddress> plain = parse_logger("binary:///usr/bin/logger");
+  ASSERT_TRUE(plain.ok());
+  EXPECT_EQ(plain->path, "/usr/bin/logger");
+  EXPECT_TRUE(plain->arguments.empty());
+  const Result<LoggerAddress> full = parse_logger("binary:///opt/a%20b?level=all%20of+it&&quiet&k=%3d");
+  ASSERT_TRUE(full.ok()) << full.error().message();
+  EXPECT_EQ(full->path, "/opt/a b");
+  EXPECT_EQ(full->arguments, (std::vector<std::string>{"level", "all of it", "quiet", "k", "="}));
+}
+
+TEST(Logger, WhatIsNoAddressIsAnError) {
+  for (const char* text :
+       {"binary://", "binary://logger", "binary:///a/../b", "binary:///a//b", "binary:///a%", "binary:///a%0",
+        "binary:///a%zz", "binary:///a%00", "file:///a", "binary:///a?b=%00"}) {
+    const Result<LoggerAddress> read = parse_logger(text);
+    ASSERT_FALSE(read.ok()) << text;
+    EXPECT_EQ(read.error().code, Code::kInvalid) << text;
+  }
 }
 
 }  // namespace

@@ -86,10 +86,10 @@ Status give_stdio(const ProcessPlan& process, const NamespacePlan& namespaces) {
   for (int fd = 0; fd < 3; ++fd) {
     struct stat info {};
     struct statfs place {};
-    // A closed descriptor stays closed. Only pipes without a name, unless the caller knows better: a file,
-    // terminal or named FIFO of the host keeps its owner.
+    // A closed descriptor stays closed. Only pipes without a name: a file, terminal or named FIFO of the
+    // host keeps its owner.
     if (::fstat(fd, &info) != 0 || !S_ISFIFO(info.st_mode)) continue;
-    if (!process.own_fifos && (::fstatfs(fd, &place) != 0 || place.f_type != PIPEFS_MAGIC)) continue;
+    if (::fstatfs(fd, &place) != 0 || place.f_type != PIPEFS_MAGIC) continue;
     if (::fchown(fd, uid, gid) != 0) return sys_error("give standard streams to the container's user");
   }
   return ok_status();

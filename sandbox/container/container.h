@@ -54,8 +54,6 @@ struct CreateOptions {
   int preserve_fds = 0;                // descriptors 3 .. 3+n-1 go to the container
   bool no_pivot = false;
   bool no_new_keyring = false;
-  bool own_fifos =
-      false;  // FIFOs on 0, 1, 2 were made for this process, and are given to its user as pipes are
   std::optional<RootIds> root_ids;
   bool detach = true;  // false only for foreground `run`
   int watcher = -1;   // socket of the caller's parent, who listens to violations itself (watcher.h); borrowed
@@ -70,7 +68,6 @@ struct ExecOptions {
   std::string pidfd_socket;
   std::string pid_file;
   int preserve_fds = 0;
-  bool own_fifos = false;  // see CreateOptions
   bool detach = false;
   bool ignore_paused = false;
   std::string cgroup;  // sub-cgroup, --cgroup; "" the container's

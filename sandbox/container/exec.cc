@@ -209,7 +209,6 @@ Result<Executed> exec(const Host& host, const ExecOptions& options) {
 
   ExecPlan plan;
   plan.process = TRY(make_process_plan(hardened.process(), live.state.controls.private_stdio));
-  plan.process.own_fifos = options.own_fifos;
   plan.process.shed_priority = live.state.controls.seal_namespaces;
   plan.process.filters =
       TRY(make_filters(running.linux_.seccomp, live.state.controls, plan.process.capabilities.bounding));

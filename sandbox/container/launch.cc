@@ -315,7 +315,6 @@ Result<std::unique_ptr<Launch>> launch(const Host& host, const Store& store, con
   inputs.stage = join_path(store.directory(options.id), "stage");
   inputs.no_pivot = options.no_pivot;
   inputs.no_new_keyring = options.no_new_keyring;
-  inputs.own_fifos = options.own_fifos;
   inputs.root_ids = options.root_ids;
   TRY(claim(host, store, judged, inputs, *made));
 

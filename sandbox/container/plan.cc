@@ -226,7 +226,6 @@ Result<Plan> make_plan(const policy::HardenedSpec& hardened, const Survey& surve
   }
   if (spec.linux_.personality) plan.process.personality = spec.linux_.personality->domain;
   plan.process.new_keyring = !inputs.no_new_keyring;
-  plan.process.own_fifos = inputs.own_fifos;
   plan.process.keyring_name = concat({"_ses.", inputs.id});
   plan.create_container_hooks = spec.hooks.create_container;
   plan.start_container_hooks = spec.hooks.start_container;

@@ -134,7 +134,6 @@ struct ProcessPlan {
   uint16_t columns = 0;
   bool shed_priority = false;  // what it inherits is no better than an ordinary process's
   bool own_stdio = false;      // pipes on 0, 1, 2 are given to the process's user
-  bool own_fifos = false;      // of these also FIFOs with a name, which were made for this process
   bool new_keyring = true;
   std::string keyring_name;
   struct Filter {
@@ -189,7 +188,6 @@ struct PlanInputs {
   std::string stage;  // see Plan
   bool no_pivot = false;
   bool no_new_keyring = false;
-  bool own_fifos = false;  // see ProcessPlan
   std::optional<RootIds> root_ids;
 };
 

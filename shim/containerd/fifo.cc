@@ -28,18 +28,14 @@ Result<Fd> open_fifo(const std::string& path, int flags) {
   return fd;
 }
 
-Result<std::unique_ptr<FifoKeeper>> FifoKeeper::open(Loop& loop, std::string path) {
-  Fd reading = TRY(open_fifo(path, O_RDONLY));
-  return std::unique_ptr<FifoKeeper>(new FifoKeeper(loop, std::move(path), std::move(reading)));
-}
-
 FifoKeeper::~FifoKeeper() {
   if (timer_ != 0) loop_.cancel(timer_);
 }
 
-void FifoKeeper::process_ended() {
+void FifoKeeper::written() {
+  if (!reading_.valid()) return;
   Result<Fd> writing = open_fifo(path_, O_WRONLY);
-  if (!writing.ok()) return;  // its name is gone, so nobody will open it
+  if (!writing.ok()) return reading_.reset();  // its name is gone, so nobody will open it
   writing_ = std::move(writing).value();
   reading_.reset();
   pause_ms_ = kFirstPauseMs;

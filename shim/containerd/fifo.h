@@ -12,7 +12,7 @@
 
 namespace gabion::shim {
 
-// One end, without waiting for the other (fifo(7)): it must not stop the shim. ENXIO: for writing, and nobody
+// One end, without waiting for the other (fifo(7)). ENXIO: for writing, and nobody
 // reads. Code::kInvalid where it is no fifo.
 Result<Fd> open_fifo(const std::string& path, int flags);
 
@@ -22,17 +22,19 @@ Result<Fd> open_fifo(const std::string& path, int flags);
 // is, and after that a writing end, until there is a reader: it reads what there is, and then the end.
 class FifoKeeper {
  public:
-  static Result<std::unique_ptr<FifoKeeper>> open(Loop& loop, std::string path);
+  // `reading`: open_fifo() of the path.
+  FifoKeeper(Loop& loop, std::string path, Fd reading)
+      : loop_(loop), path_(std::move(path)), reading_(std::move(reading)) {}
   FifoKeeper(const FifoKeeper&) = delete;
   FifoKeeper& operator=(const FifoKeeper&) = delete;
   ~FifoKeeper();
 
-  // Nothing is written any more; called once.
-  void process_ended();
+  // Nothing is written any more.
+  void written();
+  // Somebody has read it, or nobody ever will: the fifo's name is gone.
+  [[nodiscard]] bool done() const { return !reading_.valid() && !writing_.valid(); }
 
  private:
-  FifoKeeper(Loop& loop, std::string path, Fd reading)
-      : loop_(loop), path_(std::move(path)), reading_(std::move(reading)) {}
   void look_for_reader();
 
   Loop& loop_;

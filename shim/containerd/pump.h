@@ -18,6 +18,8 @@ class Pump {
   ~Pump();
 
   Status start();
+  // Nothing more comes, or can go.
+  [[nodiscard]] bool done() const { return !from_.valid(); }
   // Copies what can be read and written at once; for the end of a process.
   void drain();
 

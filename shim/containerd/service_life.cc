@@ -29,7 +29,7 @@ StdioPaths paths_of(const Request& request) {
 }
 
 Inheritance inheritance_of(const Stdio& stdio) {
-  return {.stdio = stdio.ends_of_process(), .keep = {stdio.console()}};
+  return {.streams = stdio.streams(), .keep = {stdio.console()}};
 }
 
 proto::TaskCreate create_event(const proto::CreateTaskRequest& request) {
@@ -165,6 +165,8 @@ Status Service::exec(const proto::ExecProcessRequest& request, pid_t /*caller*/,
   added->exec_id = request.exec_id;
   added->paths = paths_of(request);
   added->spec = request.spec.value;
+  // Now, and not when it is started: the copier is ready by then.
+  added->stdio = TRY(Stdio::open(loop_, added->paths));
   owner.execs.emplace(request.exec_id, std::move(added));
   events_.publish(proto::TaskExecAdded{.container_id = owner.id, .exec_id = request.exec_id});
   respond(std::string());
@@ -175,7 +177,6 @@ Status Service::start_exec(Container& owner, Process& process, pid_t caller, con
   if (process.phase != Phase::kAdded) {
     return make_error(Code::kWrongState, concat({"process ", process.exec_id, " was started already"}));
   }
-  process.stdio = TRY(Stdio::open(loop_, process.paths));
   process.phase = Phase::kStarting;
   const ExecWork work{.node = owner.node,
                       .caller = caller,

@@ -85,7 +85,6 @@ Result<CreateWork> create_work(const Node& node, const proto::CreateTaskRequest&
   CreateWork work{.node = node, .caller = 0, .rootfs = request.rootfs, .logger = {}, .create = {}};
   work.create.id = request.id;
   work.create.bundle = request.bundle;
-  work.create.own_fifos = true;  // containerd makes them for one process, where nobody else can find them
   work.create.root_ids = TRY(root_ids(request.rootfs));
   TRY(apply_options(request.options, work));
   return work;
@@ -130,7 +129,6 @@ Result<std::string> run_exec(const ExecWork& work) {
                    options.process = TRY(oci::read_process(document));
                    options.process.terminal = work.terminal;
                    options.console = work.console;
-                   options.own_fifos = true;
                    options.detach = true;
                    const container::Executed executed = TRY(container::exec(host, options));
                    return proto::encode(proto::PidResponse{.pid = static_cast<uint32_t>(executed.pid)});

@@ -21,36 +21,6 @@ namespace gabion::shim {
 
 namespace {
 
-enum class Kind { kNothing, kFifo, kFile };
-
-struct Address {
-  Kind kind = Kind::kNothing;
-  std::string path;
-};
-
-bool is_logger(std::string_view text) { return text.starts_with("binary://"); }
-
-Result<Address> parse_address(const std::string& text) {
-  if (text.empty()) return Address{};
-  const size_t colon = text.find("://");
-  const std::string scheme = colon == std::string::npos ? "fifo" : text.substr(0, colon);
-  std::string path = colon == std::string::npos ? text : text.substr(colon + 3);
-  if (scheme != "fifo" && scheme != "file") {
-    return make_error(Code::kInvalid, concat({"stdio: unknown scheme \"", scheme, "\" in ", text}));
-  }
-  path = path.substr(0, path.find('?'));
-  if (path.empty() || path[0] != '/' || path.find('\0') != std::string::npos) {
-    return make_error(Code::kInvalid, concat({"stdio: ", text, " is not an absolute path"}));
-  }
-  return Address{scheme == "file" ? Kind::kFile : Kind::kFifo, std::move(path)};
-}
-
-// For a process of the container's: programs do not expect EAGAIN.
-Status make_blocking(const Fd& fd) {
-  if (::fcntl(fd.get(), F_SETFL, 0) != 0) return sys_error("stdio: fcntl");
-  return ok_status();
-}
-
 Result<Fd> open_log(const std::string& path) {
   return open_path(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0600);
 }
@@ -63,72 +33,50 @@ uint16_t window_side(uint32_t size) {
 
 Result<std::unique_ptr<Stdio>> Stdio::open(Loop& loop, const StdioPaths& paths) {
   auto stdio = std::unique_ptr<Stdio>(new Stdio(loop));
-  if (is_logger(paths.output) || is_logger(paths.error)) {
-    TRY(stdio->expect_logger(paths));
-    TRY(stdio->open_input(paths));
-    return stdio;
+  TRY(stdio->expect_logger(paths));
+  if (paths.terminal) {
+    TRY(stdio->open_terminal(paths));
+  } else if (!paths.input.empty() ||
+             (stdio->logger_.empty() && (!paths.output.empty() || !paths.error.empty()))) {
+    stdio->copier_ = TRY(Copier::start(paths));
   }
-  TRY(stdio->open_input(paths));
-  TRY(stdio->open_output(paths.output, 1, paths.terminal));
-  if (!paths.terminal) TRY(stdio->open_output(paths.error, 2, false));
-  if (paths.terminal) TRY(stdio->expect_console());
   return stdio;
 }
 
 // As containerd's shim has it: one program takes both.
 Status Stdio::expect_logger(const StdioPaths& paths) {
+  const StdioAddress output = TRY(parse_stdio_address(paths.output));
+  const StdioAddress error = TRY(parse_stdio_address(paths.error));
+  constexpr auto kLogger = StdioAddress::Kind::kLogger;
+  if (output.kind != kLogger && error.kind != kLogger) return ok_status();
   if (paths.terminal) {
     return make_error(Code::kUnsupported, concat({"stdio: ", paths.output, ": not with a terminal"}));
   }
-  if (!is_logger(paths.output) || (!paths.error.empty() && paths.error != paths.output)) {
+  if (output.kind != kLogger || (!paths.error.empty() && paths.error != paths.output)) {
     return make_error(Code::kInvalid, "stdio: a logger takes both, standard output and standard error");
   }
   logger_ = paths.output;
   return ok_status();
 }
 
-Status Stdio::open_input(const StdioPaths& paths) {
-  const Address address = TRY(parse_address(paths.input));
-  if (address.kind == Kind::kNothing) return ok_status();
-  if (address.kind == Kind::kFile) {
+Status Stdio::open_terminal(const StdioPaths& paths) {
+  const StdioAddress input = TRY(parse_stdio_address(paths.input));
+  const StdioAddress output = TRY(parse_stdio_address(paths.output));
+  using Kind = StdioAddress::Kind;
+  if (input.kind == Kind::kFifo) {
+    console_input_ = TRY(open_fifo(input.path, O_RDONLY));
+    input_keeper_ = TRY(open_fifo(input.path, O_WRONLY));
+  } else if (input.kind != Kind::kNothing) {
     return make_error(Code::kInvalid, concat({"stdio: standard input cannot be ", paths.input}));
   }
-  Fd reading = TRY(open_fifo(address.path, O_RDONLY));
-  input_keeper_ = TRY(open_fifo(address.path, O_WRONLY));
-  if (paths.terminal) {
-    console_input_ = std::move(reading);
-    return ok_status();
+  if (output.kind == Kind::kFifo) {
+    Fd keeper = TRY(open_fifo(output.path, O_RDONLY));
+    console_output_ = TRY(open_fifo(output.path, O_WRONLY));
+    output_keeper_ = std::make_unique<FifoKeeper>(loop_, output.path, std::move(keeper));
+  } else if (output.kind == Kind::kFile) {
+    console_output_ = TRY_AT(open_log(output.path), concat({"stdio: ", output.path}));
   }
-  TRY(make_blocking(reading));
-  process_[0] = std::move(reading);
-  return ok_status();
-}
-
-Status Stdio::open_output(const std::string& text, size_t stream, bool terminal) {
-  const Address address = TRY(parse_address(text));
-  if (address.kind == Kind::kNothing) return ok_status();
-  Fd writing;
-  if (address.kind == Kind::kFifo) {
-    output_keepers_.push_back(TRY(FifoKeeper::open(loop_, address.path)));
-    writing = TRY(open_fifo(address.path, O_WRONLY));
-  } else {
-    writing = TRY_AT(open_log(address.path), concat({"stdio: ", address.path}));
-  }
-  if (terminal) {
-    console_output_ = std::move(writing);
-    return ok_status();
-  }
-  if (address.kind == Kind::kFifo) {
-    TRY(make_blocking(writing));
-    process_[stream] = std::move(writing);
-    return ok_status();
-  }
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) return sys_error("stdio: pipe2");
-  Fd reading(ends[0]);
-  process_[stream] = Fd(ends[1]);
-  if (::fcntl(reading.get(), F_SETFL, O_NONBLOCK) != 0) return sys_error("stdio: fcntl");
-  return pump(std::move(reading), std::move(writing));
+  return expect_console();
 }
 
 Status Stdio::pump(Fd from, Fd to) {
@@ -161,12 +109,8 @@ Stdio::~Stdio() {
   if (console_receiver_.valid()) loop_.forget(console_receiver_.get());
 }
 
-std::array<int, 3> Stdio::ends_of_process() const {
-  return {process_[0].get(), process_[1].get(), process_[2].get()};
-}
-
 void Stdio::given_away() {
-  for (Fd& fd : process_) fd.reset();
+  if (copier_) copier_->given_away();
   console_sender_.reset();
 }
 
@@ -175,12 +119,16 @@ Status Stdio::resize(uint32_t width, uint32_t height) {
   return kernel::resize_terminal(terminal_.get(), window_side(height), window_side(width));
 }
 
-void Stdio::close_input() { input_keeper_.reset(); }
+void Stdio::close_input() {
+  input_keeper_.reset();
+  if (copier_) copier_->close_input();
+}
 
 void Stdio::process_ended() {
+  if (copier_) copier_->process_ended();
   if (console_receiver_.valid()) take_console();
   for (const auto& pump : pumps_) pump->drain();
-  for (const auto& keeper : output_keepers_) keeper->process_ended();
+  if (output_keeper_ != nullptr) output_keeper_->written();
 }
 
 }  // namespace gabion::shim

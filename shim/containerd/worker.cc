@@ -10,7 +10,9 @@
 #include <utility>
 
 #include "base/file.h"
+#include "base/path.h"
 #include "container/spawn.h"
+#include "shim/containerd/copier.h"
 #include "shim/containerd/proto/message.h"
 #include "shim/containerd/ttrpc/frame.h"
 
@@ -51,20 +53,19 @@ Report report_of(Result<std::string> result) {
   return report;
 }
 
-// The standard streams first, from copies: one of them may have the number of another's place.
 Status take_inheritance(const Inheritance& inheritance, int report) {
-  std::array<Fd, 3> copies;
-  for (size_t i = 0; i < copies.size(); ++i) {
-    const int from = inheritance.stdio[i];
-    copies[i] = Fd(from >= 0 ? ::fcntl(from, F_DUPFD_CLOEXEC, 3) : ::open("/dev/null", O_RDWR | O_CLOEXEC));
-    if (!copies[i].valid()) return sys_error("standard streams");
-  }
-  for (size_t i = 0; i < copies.size(); ++i) {
-    if (::dup2(copies[i].get(), static_cast<int>(i)) < 0) return sys_error("dup2");
+  const Fd null = TRY(open_path("/dev/null", O_RDWR));
+  for (int fd = 0; fd < 3; ++fd) {
+    if (::dup2(null.get(), fd) < 0) return sys_error("dup2");
   }
   std::vector<int> keep = inheritance.keep;
   keep.push_back(report);
-  return container::close_all_but(0, std::move(keep));
+  keep.push_back(inheritance.streams);
+  TRY(container::close_all_but(0, std::move(keep)));
+  if (inheritance.streams < 0) return ok_status();
+  TRY(take_streams(inheritance.streams));
+  ::close(inheritance.streams);
+  return ok_status();
 }
 
 [[noreturn]] void run(const Inheritance& inheritance, const Workers::Work& work, int report,

@@ -8,7 +8,6 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
-#include <array>
 #include <deque>
 #include <functional>
 #include <string>
@@ -23,9 +22,10 @@
 
 namespace gabion::shim {
 
-// What the worker inherits. -1: /dev/null; `keep` are borrowed, like all of them, and keep their numbers.
+// What the worker inherits, borrowed. Its standard streams are /dev/null, or taken from `streams`
+// (take_streams()); `keep` keep their numbers.
 struct Inheritance {
-  std::array<int, 3> stdio{-1, -1, -1};
+  int streams = -1;
   std::vector<int> keep;
 };
 

@@ -208,7 +208,7 @@ class OwnFiles(CheckCase):
 class Engines(CheckCase):
     def test_a_runtime_whose_file_is_missing_fails(self):
         self.write(self.docker, json.dumps({"runtimes": {"gabion": {"path": self.work + "/gone"}}}))
-        finding = self.fails("docker", "does not exist", "/usr/local/bin/gabion")
+        finding = self.fails("docker", "does not exist", "/usr/local/bin")
         self.assertEqual(finding["subject"], self.docker)
 
     def test_a_runtime_that_cannot_be_executed_fails(self):

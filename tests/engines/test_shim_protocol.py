@@ -15,6 +15,7 @@ from engine import GROUP, IS_GABION, eventually
 from protobuf import fields, message
 from shim_case import (CREATED, EXISTS, INVALID, LOG, NOT_FOUND, PRECONDITION, RUNNING, SHIM, STATE, STOPPED, ShimCase,
                        UNIMPLEMENTED)
+from test_shim import shims
 from ttrpc_client import KINDS, Client, RpcError
 
 
@@ -211,6 +212,28 @@ class Protocol(ShimCase):
         self.assertNotIn(creating, self.client.early)
         self.client.answer(creating)
         self.assertGreater(time.monotonic() - started, 2.5)
+
+    def test_a_pipe_that_is_held_stalls_nobody(self):
+        """Whoever touches a pipe whose lock the container holds waits where no signal reaches."""
+        subprocess.run(["gcc", "-static", "-O1", "-Wall", "-Werror", "-o", self.bundle + "/rootfs/bin/holder",
+                        os.path.join(os.path.dirname(os.path.abspath(__file__)), "holder.c")], check=True)
+        self.create()
+        self.client.call("Start", {1: self.id})
+        process = {"cwd": "/", "env": ["PATH=/bin"], "user": {"uid": 0, "gid": 0}}
+        cases = (("out", {5: self.fifo("out")}, []), ("file", {5: f"file://{self.work}/log"}, []),
+                 ("in", {4: self.fifo("in")}, ["input"]))
+        for name, streams, words in cases:
+            spec = json.dumps(process | {"args": ["holder", *words]})
+            self.client.call("Exec", {1: self.id, 2: name, 7: {2: spec}, **streams})
+            self.client.call("Start", {1: self.id, 2: name})
+            self.assertEqual(self.client.call("Wait", {1: self.id, 2: name}).get(1, 0), 0, name)
+            self.client.call("CloseIO", {1: self.id, 2: name, 3: True})
+            self.client.call("Delete", {1: self.id, 2: name})
+            self.assertEqual(self.status(), RUNNING)
+        self.client.call("Kill", {1: self.id, 3: 9})
+        self.assertEqual(self.client.call("Wait", {1: self.id})[1], 137)
+        self.client.call("Delete", {1: self.id})
+        eventually(lambda: not shims(copiers=True)[1:], "no copier left")
 
     def test_half_frames_and_endless_ones(self):
         for data in (b"", b"\0", b"\0\0\0\5\0\0\0\1\1", b"\0\0\0\5\0\0\0\1\1\0abc", b"\xff" * 10, b"\0\x40\0\1" + b"\0" * 6):

@@ -167,6 +167,8 @@ class Copying {
     keep.push_back(output.keeper.get());
   }
   if (!container::close_all_but(0, std::move(keep)).ok()) ::_exit(1);
+  // The shim's log is containerd's to read to its end.
+  if (::dup2(STDIN_FILENO, STDERR_FILENO) < 0) ::_exit(1);
   const Result<std::unique_ptr<Loop>> loop = Loop::open();
   if (!loop.ok()) ::_exit(1);
   Copying copying(**loop, std::move(control));

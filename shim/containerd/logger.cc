@@ -131,30 +131,7 @@ Status await_ready(pid_t pid, int ready, const std::string& path) {
   return make_error(Code::kSystem, concat({"stdio: logger ", path, " ended at once"}));
 }
 
-}  // namespace
-
-Result<LoggerAddress> parse_logger(std::string_view address) {
-  if (!address.starts_with(kScheme))
-    return make_error(Code::kInvalid, concat({"stdio: no logger: ", address}));
-  address.remove_prefix(kScheme.size());
-  const size_t mark = address.find('?');
-  LoggerAddress logger;
-  logger.path = TRY(unescape(address.substr(0, mark), false));
-  if (logger.path.empty() || logger.path[0] != '/' || clean_path(logger.path) != logger.path) {
-    return make_error(Code::kInvalid, concat({"stdio: ", kScheme, address, " is not an absolute path"}));
-  }
-  if (mark == std::string_view::npos) return logger;
-  for (const std::string_view pair : split(address.substr(mark + 1), '&')) {
-    if (pair.empty()) continue;
-    const size_t equals = pair.find('=');
-    logger.arguments.push_back(TRY(unescape(pair.substr(0, equals), true)));
-    if (equals == std::string_view::npos) continue;
-    logger.arguments.push_back(TRY(unescape(pair.substr(equals + 1), true)));
-  }
-  return logger;
-}
-
-Status attach_logger(const container::Host& host, const std::string& address, const std::string& id) {
+Result<pid_t> attach_logger(const container::Host& host, const std::string& address, const std::string& id) {
   const LoggerAddress logger = TRY(parse_logger(address));
   const Fd program = TRY(open_program(*host.policy, logger));
   audit::Record record;
@@ -195,7 +172,40 @@ Status attach_logger(const container::Host& host, const std::string& address, co
   if (::dup2(output.writing.get(), STDOUT_FILENO) < 0 || ::dup2(errors.writing.get(), STDERR_FILENO) < 0) {
     return sys_error("logger: dup2");
   }
-  return ok_status();
+  return pid;
+}
+
+}  // namespace
+
+Result<LoggerAddress> parse_logger(std::string_view address) {
+  if (!address.starts_with(kScheme))
+    return make_error(Code::kInvalid, concat({"stdio: no logger: ", address}));
+  address.remove_prefix(kScheme.size());
+  const size_t mark = address.find('?');
+  LoggerAddress logger;
+  logger.path = TRY(unescape(address.substr(0, mark), false));
+  if (logger.path.empty() || logger.path[0] != '/' || clean_path(logger.path) != logger.path) {
+    return make_error(Code::kInvalid, concat({"stdio: ", kScheme, address, " is not an absolute path"}));
+  }
+  if (mark == std::string_view::npos) return logger;
+  for (const std::string_view pair : split(address.substr(mark + 1), '&')) {
+    if (pair.empty()) continue;
+    const size_t equals = pair.find('=');
+    logger.arguments.push_back(TRY(unescape(pair.substr(0, equals), true)));
+    if (equals == std::string_view::npos) continue;
+    logger.arguments.push_back(TRY(unescape(pair.substr(equals + 1), true)));
+  }
+  return logger;
+}
+
+Result<std::string> with_logger(const container::Host& host, const std::string& address,
+                                const std::string& id,
+                                const std::function<Result<std::string>()>& make_process) {
+  if (address.empty()) return make_process();
+  const pid_t pid = TRY(attach_logger(host, address, id));
+  Result<std::string> made = make_process();
+  if (!made.ok()) (void)::kill(pid, SIGKILL);  // our own unreaped child
+  return made;
 }
 
 }  // namespace gabion::shim

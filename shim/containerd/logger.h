@@ -6,6 +6,7 @@
 // words name and value.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,8 +23,11 @@ struct LoggerAddress {
 // Code::kInvalid: no such address.
 Result<LoggerAddress> parse_logger(std::string_view address);
 
-// In a worker: starts the program and puts the pipes to it on 1 and 2, for the process that the worker makes.
-// Code::kRefused unless the policy names the program; an error, too, when it is not ready within ten seconds.
-Status attach_logger(const container::Host& host, const std::string& address, const std::string& id);
+// In a worker: starts the program, puts the pipes to it on 1 and 2, and makes the process that has them.
+// Without an address only the last. Code::kRefused unless the policy names the program; an error, too, when
+// it is not ready within ten seconds. A program whose process was not made is killed.
+Result<std::string> with_logger(const container::Host& host, const std::string& address,
+                                const std::string& id,
+                                const std::function<Result<std::string>()>& make_process);
 
 }  // namespace gabion::shim

@@ -94,10 +94,11 @@ Result<std::string> run_create(const CreateWork& work) {
   return on_node(work.node, Need::kHarden, work.caller,
                  [&](const container::Host& host) -> Result<std::string> {
                    // The policy and the log are open, and the logger has the host's mounts, not these.
-                   if (!work.logger.empty()) TRY(attach_logger(host, work.logger, work.create.id));
-                   TRY(mount_rootfs(work.rootfs, work.create.root_ids, work.create.bundle + "/rootfs"));
-                   const container::Created created = TRY(container::create(host, work.create));
-                   return proto::encode(report_of(created));
+                   return with_logger(host, work.logger, work.create.id, [&]() -> Result<std::string> {
+                     TRY(mount_rootfs(work.rootfs, work.create.root_ids, work.create.bundle + "/rootfs"));
+                     const container::Created created = TRY(container::create(host, work.create));
+                     return proto::encode(report_of(created));
+                   });
                  });
 }
 
@@ -120,19 +121,19 @@ std::function<Result<std::string>(const container::Host&)> answered_empty(
 }
 
 Result<std::string> run_exec(const ExecWork& work) {
-  return on_node(work.node, Need::kHarden, work.caller,
-                 [&](const container::Host& host) -> Result<std::string> {
-                   if (!work.logger.empty()) TRY(attach_logger(host, work.logger, work.id));
-                   container::ExecOptions options;
-                   options.id = work.id;
-                   const json::Value document = TRY(parse(work.spec, "process"));
-                   options.process = TRY(oci::read_process(document));
-                   options.process.terminal = work.terminal;
-                   options.console = work.console;
-                   options.detach = true;
-                   const container::Executed executed = TRY(container::exec(host, options));
-                   return proto::encode(proto::PidResponse{.pid = static_cast<uint32_t>(executed.pid)});
-                 });
+  return on_node(work.node, Need::kHarden, work.caller, [&](const container::Host& host) {
+    return with_logger(host, work.logger, work.id, [&]() -> Result<std::string> {
+      container::ExecOptions options;
+      options.id = work.id;
+      const json::Value document = TRY(parse(work.spec, "process"));
+      options.process = TRY(oci::read_process(document));
+      options.process.terminal = work.terminal;
+      options.console = work.console;
+      options.detach = true;
+      const container::Executed executed = TRY(container::exec(host, options));
+      return proto::encode(proto::PidResponse{.pid = static_cast<uint32_t>(executed.pid)});
+    });
+  });
 }
 
 Result<std::string> list_processes(const container::Host& host, const std::string& id) {

@@ -15,16 +15,13 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 import unittest
 import xml.etree.ElementTree
 
 from tidy import SOURCE, Tidy, files
 
-SUITES = ("e2e", "faults", "engines", "escapes", "misconfigurations")
-# Machines of their own, which emulate their processor: they take what the others leave of this one's.
-BESIDE = "vm"
+SUITES = ("e2e", "faults", "engines", "escapes", "misconfigurations", "vm")
 
 
 class Tally:
@@ -133,44 +130,31 @@ class Result(unittest.TextTestResult):
         self.passed += 1
 
 
-class Suite:
-    """A process of its own: some enter namespaces of their own."""
-
-    def __init__(self, build, name, beside=False):
-        self.name, self.report = name, os.path.join(build, f"{name}.json")
-        if os.path.exists(self.report):
-            os.unlink(self.report)
-        environment = dict(os.environ, GABION=os.path.abspath(os.path.join(build, "gabion")))
-        environment.setdefault("GABION_TEST_RUNTIME", environment["GABION"])
-        self.output = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") if beside else None
-        self.process = subprocess.Popen([*(["nice", "-n", "10"] if beside else []), sys.executable,
-                                         os.path.abspath(__file__), "--suite", os.path.join(SOURCE, "tests", name),
-                                         self.report], env=environment, stdout=self.output)
-
-    def finish(self, tally):
-        self.process.wait()
-        if self.output:
-            self.output.seek(0)
-            print(f"--    tests/{self.name}\n{self.output.read()}", flush=True)
-            self.output.close()
-        if not os.path.exists(self.report):
-            tally.check(f"tests/{self.name}", False, "the suite ended without a report")
-            return
-        with open(self.report, encoding="utf-8") as file:
-            result = json.load(file)
-        tally.passed += result["passed"]
-        tally.skipped += result["skipped"]
-        tally.failures += result["failures"]
+def run_suite(build, name, tally):
+    """In a process of its own: some enter namespaces of their own."""
+    report = os.path.join(build, f"{name}.json")
+    if os.path.exists(report):
+        os.unlink(report)
+    environment = dict(os.environ, GABION=os.path.abspath(os.path.join(build, "gabion")))
+    environment.setdefault("GABION_TEST_RUNTIME", environment["GABION"])
+    subprocess.run([sys.executable, os.path.abspath(__file__), "--suite", os.path.join(SOURCE, "tests", name), report],
+                   env=environment, check=False)
+    if not os.path.exists(report):
+        tally.check(f"tests/{name}", False, "the suite ended without a report")
+        return
+    with open(report, encoding="utf-8") as file:
+        result = json.load(file)
+    tally.passed += result["passed"]
+    tally.skipped += result["skipped"]
+    tally.failures += result["failures"]
 
 
 def suites(build, tally):
-    beside = Suite(build, BESIDE, beside=True)
     for name in SUITES:
         print(f"--    tests/{name}", flush=True)
         started = time.monotonic()
-        Suite(build, name).finish(tally)
+        run_suite(build, name, tally)
         print(f"--    tests/{name}: {time.monotonic() - started:.0f} s", flush=True)
-    beside.finish(tally)
 
 
 def one_suite(directory, report):

@@ -52,8 +52,9 @@ class Violations(ShimCase):
         """Exit code and output."""
         stream, reader = self.spawn(exec_id, *words)
         code = self.client.answer(stream).get(1, 0)
-        os.set_blocking(reader, False)
-        return code, os.read(reader, 65536).decode()
+        os.set_blocking(reader, True)
+        with os.fdopen(os.dup(reader), "rb") as file:  # until its end: a copier is between
+            return code, file.read().decode()
 
     def test_told_and_denied_without_another_process(self):
         self.running()

@@ -153,9 +153,11 @@ Result<pid_t> attach_logger(const container::Host& host, const std::string& addr
       concat({"CONTAINER_ID=", id}),
       concat({"CONTAINER_NAMESPACE=", host.root.substr(host.root.rfind('/') + 1)})};
   std::vector<char*> arguments;
+  arguments.reserve(words.size() + 1);
   for (std::string& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
   std::vector<char*> environment;
+  environment.reserve(variables.size() + 1);
   for (std::string& variable : variables) environment.push_back(variable.data());
   environment.push_back(nullptr);
 

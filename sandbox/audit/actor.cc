@@ -13,6 +13,7 @@ namespace gabion::audit {
 namespace {
 
 constexpr size_t kMaxParents = 8;
+constexpr size_t kMaxWords = size_t{8} << 20;  // execve(2): a quarter of the stack limit, 6 MB at most
 
 struct Ancestor {
   std::string name;
@@ -48,7 +49,11 @@ std::string executable_of(pid_t pid) {
   char target[1024];
   const std::string link = concat({"/proc/", std::to_string(pid), "/exe"});
   const ssize_t length = ::readlink(link.c_str(), target, sizeof(target));
-  return length > 0 ? std::string(target, static_cast<size_t>(length)) : std::string();
+  std::string path = length > 0 ? std::string(target, static_cast<size_t>(length)) : std::string();
+  if (path != "/") return path;
+  // It runs from a mount that is nobody's, as gabion's shim does: what it was executed as.
+  const Result<std::string> words = read_file(concat({"/proc/", std::to_string(pid), "/cmdline"}), kMaxWords);
+  return words.ok() ? words->substr(0, words->find('\0')) : path;
 }
 
 }  // namespace

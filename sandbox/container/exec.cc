@@ -50,10 +50,8 @@ struct ExecPlan {
 
 Result<Fd> exec_terminal(const ExecPlan& plan) {
   const Fd devpts = TRY_AT(open_path("/dev/pts", O_PATH | O_DIRECTORY | O_NOFOLLOW), "console");
-  kernel::Terminal terminal = TRY(kernel::open_terminal(devpts.get()));
-  if (plan.process.rows != 0 || plan.process.columns != 0) {
-    TRY(kernel::resize_terminal(terminal.master.get(), plan.process.rows, plan.process.columns));
-  }
+  kernel::Terminal terminal =
+      TRY(kernel::open_terminal(devpts.get(), plan.process.rows, plan.process.columns));
   const uid_t uid = kernel::map_to_host(plan.namespaces.uids, plan.process.uid);
   if (::fchown(terminal.slave.get(), uid, static_cast<gid_t>(-1)) != 0) return sys_error("console: chown");
   TRY_AT(kernel::send_descriptor(plan.console_socket, terminal.master.get(), "/dev/pts/ptmx"),

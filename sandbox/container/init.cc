@@ -60,11 +60,8 @@ Result<Fd> set_up_terminal(const Plan& plan, const BuiltRoot& built, const InitI
   if (!built.devpts.valid()) {
     return make_error(Code::kInvalid, "process.terminal is set, but nothing is mounted at /dev/pts");
   }
-  kernel::Terminal terminal = TRY(kernel::open_terminal(built.devpts.get()));
   const ProcessPlan& process = plan.process;
-  if (process.rows != 0 || process.columns != 0) {
-    TRY(kernel::resize_terminal(terminal.master.get(), process.rows, process.columns));
-  }
+  kernel::Terminal terminal = TRY(kernel::open_terminal(built.devpts.get(), process.rows, process.columns));
   // devpts made it for the host's root, which the container's user is not.
   const uid_t uid = plan.namespaces.uid_here(process.uid);
   if (::fchown(terminal.slave.get(), uid, static_cast<gid_t>(-1)) != 0) return sys_error("console: chown");

@@ -19,16 +19,19 @@ namespace gabion::container {
 
 namespace {
 
+constexpr const char* kOwnBinary = "/proc/self/exe";
+constexpr const char* kProtect = "protect the runtime's binary";
 constexpr size_t kArgumentsLimit = size_t{8} << 20;  // execve(2): a quarter of the stack limit, 6 MB at most
 
 // The root of a mount without a mount namespace has no path but "/" (d_path()), which no program that
 // was executed from a directory can show.
-Result<bool> is_sealed(int binary) {
+Result<bool> is_sealed() {
+  const Fd binary = TRY_AT(open_path(kOwnBinary, O_PATH), kProtect);
   char path[8];
-  const ssize_t size = ::readlink("/proc/self/exe", path, sizeof(path));
-  if (size < 0) return sys_error("readlink /proc/self/exe");
+  const ssize_t size = ::readlink(kOwnBinary, path, sizeof(path));
+  if (size < 0) return sys_error(concat({"readlink ", kOwnBinary}));
   struct statvfs info {};
-  if (::fstatvfs(binary, &info) != 0) return sys_error("statvfs /proc/self/exe");
+  if (::fstatvfs(binary.get(), &info) != 0) return sys_error(concat({"statvfs ", kOwnBinary}));
   return std::string_view(path, static_cast<size_t>(size)) == "/" && (info.f_flag & ST_RDONLY) != 0;
 }
 
@@ -45,15 +48,19 @@ bool reaches_host_root(const oci::Spec& spec) {
                      [](const oci::IdMapping& entry) { return entry.host_id == 0 && entry.size != 0; });
 }
 
-Status run_from_sealed_copy() {
-  const Fd binary = TRY_AT(open_path("/proc/self/exe", O_PATH), "protect the runtime's binary");
-  const bool sealed = TRY(is_sealed(binary.get()));
-  if (sealed) return ok_status();
-  const Fd copy = TRY_AT(kernel::clone_tree(binary.get(), false), "protect the runtime's binary");
+Result<Fd> sealed_copy() {
+  const Fd binary = TRY_AT(open_path(kOwnBinary, O_PATH), kProtect);
+  Fd copy = TRY_AT(kernel::clone_tree(binary.get(), false), kProtect);
   kernel::MountAttributes attributes;
   attributes.set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
-  TRY_AT(kernel::set_attributes(copy.get(), attributes), "protect the runtime's binary");
+  TRY_AT(kernel::set_attributes(copy.get(), attributes), kProtect);
+  return copy;
+}
 
+Status run_from_sealed_copy() {
+  const bool sealed = TRY(is_sealed());
+  if (sealed) return ok_status();
+  const Fd copy = TRY(sealed_copy());
   std::string arguments = TRY(read_file("/proc/self/cmdline", kArgumentsLimit));
   std::vector<char*> argv;
   for (size_t start = 0; start < arguments.size(); start = arguments.find('\0', start) + 1) {
@@ -61,7 +68,6 @@ Status run_from_sealed_copy() {
     if (arguments.find('\0', start) == std::string::npos) break;
   }
   argv.push_back(nullptr);
-  // The last descriptor of the mount closes here, which is what detaches it for good.
   (void)::syscall(SYS_execveat, copy.get(), "", argv.data(), ::environ, AT_EMPTY_PATH);
   return sys_error("protect the runtime's binary: execute a read-only copy of it");
 }

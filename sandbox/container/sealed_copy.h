@@ -8,6 +8,7 @@
 // not even with CAP_SYS_ADMIN. Measured: 12 us for the mount, and one execve(2).
 #pragma once
 
+#include "base/fd.h"
 #include "base/result.h"
 #include "oci/spec.h"
 
@@ -15,6 +16,10 @@ namespace gabion::container {
 
 // False when the spec makes a user namespace in which the host's root has no id.
 bool reaches_host_root(const oci::Spec& spec);
+
+// Such a mount of this process's binary, for execveat(2) with AT_EMPTY_PATH: /proc/PID/exe of what runs from
+// it is "/". Close it then: the last descriptor of the mount is what detaches it for good.
+Result<Fd> sealed_copy();
 
 // Returns at once in a process that runs from such a mount. Otherwise it does not return but on error:
 // call it before anything has been made. Descriptors that close on execve(2) are closed, the others,

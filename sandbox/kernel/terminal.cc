@@ -10,7 +10,7 @@
 
 namespace gabion::kernel {
 
-Result<Terminal> open_terminal(int devpts_root) {
+Result<Terminal> open_terminal(int devpts_root, uint16_t rows, uint16_t columns) {
   struct statfs info {};
   if (::fstatfs(devpts_root, &info) != 0) return sys_error("console: statfs of /dev/pts");
   if (info.f_type != DEVPTS_SUPER_MAGIC) {
@@ -19,6 +19,7 @@ Result<Terminal> open_terminal(int devpts_root) {
   }
   Terminal terminal;
   terminal.master = TRY_AT(open_at(devpts_root, "ptmx", O_RDWR | O_NOCTTY | O_NOFOLLOW), "console");
+  if (rows != 0 || columns != 0) TRY(resize_terminal(terminal.master.get(), rows, columns));
   int unlocked = 0;
   if (::ioctl(terminal.master.get(), TIOCSPTLCK, &unlocked) != 0) return sys_error("console: unlock");
   const int slave = ::ioctl(terminal.master.get(), TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);

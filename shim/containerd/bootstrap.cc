@@ -5,6 +5,7 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -19,6 +20,7 @@
 #include "base/json.h"
 #include "base/path.h"
 #include "base/text.h"
+#include "container/sealed_copy.h"
 #include "container/spawn.h"
 #include "container/store.h"
 #include "oci/features.h"
@@ -38,6 +40,7 @@ constexpr const char* kSocketDirectory = "/run/gabion/s";
 constexpr const char* kStateDirectory = "/run/gabion/containerd";
 constexpr size_t kConfigLimit = size_t{16} << 20;
 constexpr int kBacklog = 128;
+constexpr int kListening = 3;  // as the shim expects it
 constexpr int kLockMs = 10'000;
 constexpr int kLockStepMs = 2;
 
@@ -130,28 +133,38 @@ Status clear_socket(const Flags& flags) {
   return served.ok() ? ok_status() : Status(served.error());
 }
 
+// What `start` executes anew for a pod.
+struct Server {
+  Fd program;  // container::sealed_copy(): workers are forks of it, and may reach a root of the host's
+  Fd listening;
+  std::string path;  // of the program
+};
+
+Result<std::string> own_path() {
+  char path[4096];
+  const ssize_t size = ::readlink("/proc/self/exe", path, sizeof(path));
+  if (size <= 0) return sys_error("readlink /proc/self/exe");
+  return std::string(path, static_cast<size_t>(size));
+}
+
 // In the child: executed anew, it has nothing of what `start` has read, and its command line says what it
 // serves.
 [[noreturn]] void serve_as(const Flags& flags, const std::string& group, const std::string& path,
-                           int listening) {
+                           const Server& server) {
+  // Copies above its place first: one may have the other's number.
+  const int program = ::fcntl(server.program.get(), F_DUPFD_CLOEXEC, kListening + 1);
+  const int listening = ::fcntl(server.listening.get(), F_DUPFD_CLOEXEC, kListening + 1);
   // containerd reads the bundle's fifo `log` into its own.
   Fd log(::open("log", O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW));
   const Fd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
   const bool ready = ::setsid() >= 0 && ::dup2(null.get(), 0) == 0 && ::dup2(null.get(), 1) == 1 &&
-                     ::dup2(log.valid() ? log.get() : null.get(), 2) == 2 &&
-                     (listening == 3 ? ::fcntl(3, F_SETFD, 0) == 0 : ::dup2(listening, 3) == 3) &&
-                     container::close_all_but(0, {3}).ok();
-  std::vector<std::string> words{"containerd-shim-gabion-v2",
-                                 "-namespace",
-                                 flags.name_space,
-                                 "-id",
-                                 group,
-                                 "-address",
-                                 flags.address,
-                                 "-socket",
-                                 path};
+                     ::dup2(log.valid() ? log.get() : null.get(), 2) == 2 && program >= 0 &&
+                     ::dup2(listening, kListening) == kListening &&
+                     container::close_all_but(0, {kListening, program}).ok();
+  std::vector<std::string> words{server.path, "-namespace",  flags.name_space, "-id", group,
+                                 "-address",  flags.address, "-socket",        path};
   if (flags.debug) words.emplace_back("-debug");
-  if (ready) (void)::execv("/proc/self/exe", c_strings(words).data());
+  if (ready) (void)::syscall(SYS_execveat, program, "", c_strings(words).data(), ::environ, AT_EMPTY_PATH);
   ::_exit(1);
 }
 
@@ -160,12 +173,15 @@ Status start_shim(const Flags& flags, const std::string& group, const std::strin
                   const std::string& cgroup) {
   std::vector<Fd> files;
   if (!cgroup.empty()) files = TRY(open_shim_cgroup(cgroup));
-  const Fd listening = TRY(listen_at(path));
+  Server server;
+  server.path = TRY(own_path());
+  server.program = TRY(container::sealed_copy());
+  server.listening = TRY(listen_at(path));
   const pid_t pid = ::fork();
   if (pid < 0) return sys_error("fork");
   if (pid == 0) {
     adjust_oom_score();
-    serve_as(flags, group, path, listening.get());
+    serve_as(flags, group, path, server);
   }
   Status joined = join_shim_cgroup(files, pid);
   if (joined.ok()) return ok_status();

@@ -61,6 +61,8 @@ void reap(int signals, Service& service) {
 
 Status serve(const Flags& flags) {
   TRY(container::close_all_but(0, {kListening}));
+  // execveat(2) names a process by the descriptor's number.
+  (void)::prctl(PR_SET_NAME, "containerd-shim-gabion-v2");
   (void)::prctl(PR_SET_DUMPABLE, 0);
   if (::prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) return sys_error("PR_SET_CHILD_SUBREAPER");
   if (::fcntl(kListening, F_SETFD, FD_CLOEXEC) != 0 || ::fcntl(kListening, F_SETFL, O_NONBLOCK) != 0) {

@@ -17,16 +17,6 @@ Result<audit::Log> open_log(const Node& node, Need need) {
   return audit::Log::failed(node.audit_file, std::move(log).error());
 }
 
-Result<policy::Policy> open_policy(const Node& node) {
-  policy::Policy policy =
-      node.policy_file.empty() ? TRY(policy::default_policy()) : TRY(policy::load_policy(node.policy_file));
-  if (policy.user_namespace) return policy;
-  // The library would protect the runtime's binary by executing itself again, which a worker must not.
-  return make_error(Code::kUnsupported,
-                    "a policy without user namespaces is not served by containerd-shim-gabion-v2; use "
-                    "io.containerd.runc.v2 with BinaryName = gabion for it");
-}
-
 }  // namespace
 
 Result<std::string> on_node(const Node& node, Need need, pid_t caller,
@@ -34,7 +24,10 @@ Result<std::string> on_node(const Node& node, Need need, pid_t caller,
   audit::Log log = TRY(open_log(node, need));
   if (need != Need::kRead) log.act_for(caller);
   policy::Policy policy;
-  if (need == Need::kHarden) policy = TRY(open_policy(node));
+  if (need == Need::kHarden) {
+    policy =
+        node.policy_file.empty() ? TRY(policy::default_policy()) : TRY(policy::load_policy(node.policy_file));
+  }
   container::Host host;
   host.root = node.root;
   host.policy = &policy;

@@ -12,7 +12,7 @@ namespace gabion::shim {
 namespace {
 
 constexpr size_t kChunk = size_t{16} << 10;
-constexpr int kMostChunksOfDrain = 64;  // more than the kernel keeps of a pipe or a terminal
+constexpr int kMostChunksOfRest = 64;  // as much as the kernel keeps of a pipe (pipe(7), pipe-max-size)
 
 }  // namespace
 
@@ -28,7 +28,7 @@ Status Pump::start() {
 }
 
 void Pump::readable() {
-  if (!copy_once()) return stop();
+  if (copy_once() == Copied::kLast) return stop();
   if (!unwritten_.empty()) wait_for_room();
 }
 
@@ -43,17 +43,18 @@ void Pump::writable() {
   if (!flush()) return stop();
   if (!unwritten_.empty()) return;
   loop_.forget(to_.get());
+  if (finishing_) return copy_rest();
   if (!start().ok()) stop();
 }
 
-// False: nothing more will come, or nothing more can go.
-bool Pump::copy_once() {
+// kLast: nothing more will come, or nothing more can go.
+Pump::Copied Pump::copy_once() {
   std::array<char, kChunk> chunk{};
   const ssize_t size = ::read(from_.get(), chunk.data(), chunk.size());
-  if (size < 0) return errno == EAGAIN || errno == EINTR;  // EIO: nobody has the terminal open any more
-  if (size == 0) return false;
+  if (size < 0 && (errno == EAGAIN || errno == EINTR)) return Copied::kNothing;
+  if (size <= 0) return Copied::kLast;  // EIO: nobody has the terminal open any more
   unwritten_.assign(chunk.data(), static_cast<size_t>(size));
-  return flush();
+  return flush() ? Copied::kSome : Copied::kLast;
 }
 
 bool Pump::flush() {
@@ -68,21 +69,27 @@ bool Pump::flush() {
   return true;
 }
 
-void Pump::drain() {
-  for (int chunks = 0; from_.valid() && flush() && unwritten_.empty() && chunks < kMostChunksOfDrain;
-       ++chunks) {
-    errno = 0;
-    if (!copy_once()) return stop();
-    if (errno == EAGAIN && unwritten_.empty()) return;
-  }
-  if (from_.valid() && !unwritten_.empty()) wait_for_room();
+void Pump::finish() {
+  if (done() || finishing_) return;
+  finishing_ = true;
+  chunks_left_ = kMostChunksOfRest;
+  if (unwritten_.empty()) copy_rest();  // else there will be room
 }
 
+void Pump::copy_rest() {
+  for (; chunks_left_ > 0; --chunks_left_) {
+    if (copy_once() != Copied::kSome) break;
+    if (!unwritten_.empty()) return wait_for_room();
+  }
+  stop();
+}
+
+// The destination first: whoever reads there sees the end, even should the source be held.
 void Pump::stop() {
   loop_.forget(from_.get());
   loop_.forget(to_.get());
-  from_.reset();
   to_.reset();
+  from_.reset();
 }
 
 }  // namespace gabion::shim

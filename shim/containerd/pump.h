@@ -20,14 +20,17 @@ class Pump {
   Status start();
   // Nothing more comes, or can go.
   [[nodiscard]] bool done() const { return !from_.valid(); }
-  // Copies what can be read and written at once; for the end of a process.
-  void drain();
+  // Copies what there is, at the destination's pace, and waits for no more.
+  void finish();
 
  private:
+  enum class Copied { kSome, kNothing, kLast };
+
   void readable();
   void writable();
   void wait_for_room();
-  bool copy_once();
+  void copy_rest();
+  Copied copy_once();
   bool flush();
   void stop();
 
@@ -35,6 +38,8 @@ class Pump {
   Fd from_;
   Fd to_;
   std::string unwritten_;  // the destination is full: nothing is read meanwhile
+  bool finishing_ = false;
+  int chunks_left_ = 0;  // while finishing
 };
 
 }  // namespace gabion::shim

@@ -17,6 +17,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "base/result.h"
 #include "shim/containerd/events.h"
@@ -24,6 +25,7 @@
 #include "shim/containerd/node.h"
 #include "shim/containerd/proto/runtime.h"
 #include "shim/containerd/proto/task.h"
+#include "shim/containerd/stdio.h"
 #include "shim/containerd/task.h"
 #include "shim/containerd/ttrpc/server.h"
 #include "shim/containerd/worker.h"
@@ -86,6 +88,7 @@ class Service {
   // The same for what nobody has asked for: it is done in any case.
   void do_own(const Container& owner, const Operation& operation, Workers::Done done);
 
+  Result<std::unique_ptr<Stdio>> open_stdio(const StdioPaths& paths);
   Status set_paused(const proto::ProcessRequest& request, bool paused, pid_t caller, const Respond& respond);
   Status kill_exec(Container& owner, Process& process, int signal, pid_t caller, const Respond& respond);
   Status start_first(Container& owner, pid_t caller, const Respond& respond);
@@ -120,6 +123,7 @@ class Service {
   std::map<std::string, std::shared_ptr<Container>> containers_;
   // Ended before their worker could say that they are a container's.
   std::unordered_map<pid_t, Exit> early_;
+  std::unordered_set<pid_t> copiers_;  // not yet ended; of deleted processes, too
   bool shutting_down_ = false;
 };
 

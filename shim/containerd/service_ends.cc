@@ -35,7 +35,7 @@ Process* find_living(Container& owner, pid_t pid) {
 }  // namespace
 
 void Service::ended(pid_t pid, int wait_status) {
-  if (workers_.ended(pid)) return;
+  if (copiers_.erase(pid) != 0 || workers_.ended(pid)) return;
   for (const auto& [id, owner] : containers_) {
     Process* process = find_living(*owner, pid);
     if (process == nullptr) continue;

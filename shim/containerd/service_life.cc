@@ -46,6 +46,12 @@ proto::TaskCreate create_event(const proto::CreateTaskRequest& request) {
 
 }  // namespace
 
+Result<std::unique_ptr<Stdio>> Service::open_stdio(const StdioPaths& paths) {
+  std::unique_ptr<Stdio> stdio = TRY(Stdio::open(paths));
+  if (stdio->copier() != 0) copiers_.insert(stdio->copier());
+  return stdio;
+}
+
 Status Service::create(const proto::CreateTaskRequest& request, pid_t caller, const Respond& respond) {
   TRY(container::check_id(request.id));
   if (shutting_down_) return make_error(Code::kWrongState, "the shim is shutting down");
@@ -62,7 +68,7 @@ Status Service::create(const proto::CreateTaskRequest& request, pid_t caller, co
   made->node = work.node;
   Process& first = made->first;
   first.paths = paths_of(request);
-  first.stdio = TRY(Stdio::open(loop_, first.paths));
+  first.stdio = TRY(open_stdio(first.paths));
   first.phase = Phase::kMaking;
   work.caller = caller;
   work.create.console = first.stdio->console();
@@ -166,7 +172,7 @@ Status Service::exec(const proto::ExecProcessRequest& request, pid_t /*caller*/,
   added->paths = paths_of(request);
   added->spec = request.spec.value;
   // Now, and not when it is started: the copier is ready by then.
-  added->stdio = TRY(Stdio::open(loop_, added->paths));
+  added->stdio = TRY(open_stdio(added->paths));
   owner.execs.emplace(request.exec_id, std::move(added));
   events_.publish(proto::TaskExecAdded{.container_id = owner.id, .exec_id = request.exec_id});
   respond(std::string());

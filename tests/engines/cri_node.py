@@ -34,10 +34,21 @@ imports = ["/etc/containerd/gabion-v3.toml"]
 """
 
 
+def second_policy():
+    """The runtime `gabion-strict`, as the drop-ins' README has it for containerd 1.x."""
+    with open(DROP_IN + "/README.md", encoding="utf-8") as file:
+        text = file.read().split("## A second policy")[1].split("\n## ")[0]
+    return "".join(line + "\n" for line in text.splitlines() if line.startswith("    "))
+
+
 def config_v2():
     """The drop-in's table copied into the configuration, as its README says for containerd 1.x."""
     with open(DROP_IN + "/gabion-v2.toml", encoding="utf-8") as file:
-        return V2 + file.read().replace("version = 2\n", "")
+        return V2 + file.read().replace("version = 2\n", "") + second_policy()
+
+
+def config_v3():
+    return V3 + second_policy().replace('"io.containerd.grpc.v1.cri"', "'io.containerd.cri.v1.runtime'")
 
 
 def write_network(root, number):
@@ -124,7 +135,7 @@ def trixie():
 
 
 def testing():
-    host = Release("testing", 21, V3, ["gabion-v3.toml"])
+    host = Release("testing", 21, config_v3(), ["gabion-v3.toml"])
     # Where the drop-in says that it is installed.
     os.symlink("/programs/containerd-shim-gabion-v2", host.root + "/usr/local/bin/containerd-shim-gabion-v2")
     return host

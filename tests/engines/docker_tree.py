@@ -78,7 +78,9 @@ class DockerTree(trees.Tree):
         found = []
         for path in glob.glob("/proc/[0-9]*"):
             try:
-                if os.path.basename(os.readlink(path + "/exe")) == "containerd-shim-gabion-v2" and \
+                with open(path + "/cmdline", "rb") as file:
+                    program = os.path.basename(file.read().split(b"\0")[0])
+                if program == b"containerd-shim-gabion-v2" and \
                         os.readlink(path + "/ns/mnt") == os.readlink(f"/proc/{self.holder.pid}/ns/mnt"):
                     found.append(int(os.path.basename(path)))
             except OSError:  # it has ended

@@ -208,8 +208,8 @@ class Kubelet:
             return False
         return True
 
-    def set_policy(self, policy):
-        path = self.host.root + "/etc/gabion/policy.json"
+    def set_policy(self, policy, name="policy.json"):
+        path = self.host.root + "/etc/gabion/" + name
         os.makedirs(os.path.dirname(path), exist_ok=True)
         self.addCleanup(os.unlink, path)
         with open(path, "w", encoding="utf-8") as file:
@@ -438,6 +438,16 @@ class Kubelet:
             container = pod.start(name, "sleep", "1000", capabilities={"add_capabilities": ["NET_RAW"]})
             bounding[name] = int(container.sh("grep CapBnd /proc/self/status").split()[1], 16) >> 13 & 1
         self.assertEqual(bounding, {"ping": 1, "main": 0})
+
+    def test_second_policy(self):
+        """A runtime whose options name a policy of its own, by README's example, beside one with the node's."""
+        self.set_policy({"extends": "restricted", "capabilities": []}, "strict.json")
+        bounding = {}
+        for handler in ("gabion", "gabion-strict"):
+            container = Pod(self, "-" + handler, handler=handler).start("main", "sleep", "1000")
+            bounding[handler] = int(container.sh("grep CapBnd /proc/self/status").split()[1], 16)
+        self.assertNotEqual(bounding["gabion"], 0)
+        self.assertEqual(bounding["gabion-strict"], 0)
 
     def test_containerd_is_started_again(self):
         """Nothing is lost: no output, no end, no container."""

@@ -1,0 +1,216 @@
+"""Standard streams and terminals of gabion's shim: what containerd reads, and that no container stalls the shim by them."""
+
+import json
+import os
+import select
+import signal
+import subprocess
+import time
+import unittest
+
+from engine import IS_GABION, eventually
+from protobuf import message
+from shim_case import PRECONDITION, RUNNING, ShimCase
+from test_shim import shims
+from ttrpc_client import RpcError
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+PROCESS = {"cwd": "/", "env": ["PATH=/bin"], "user": {"uid": 0, "gid": 0}}
+
+
+class Reader:
+    """What comes out of a fifo, as containerd reads it."""
+
+    def __init__(self, case, path):
+        os.mkfifo(path)
+        self.path = path
+        self.fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        case.addCleanup(os.close, self.fd)
+        self.text, self.begun, self.ended = "", False, False
+
+    def read(self, seconds=0.05):
+        """All that has come."""
+        if not self.ended and select.select([self.fd], [], [], seconds)[0]:
+            try:
+                data = os.read(self.fd, 65536)
+            except BlockingIOError:
+                return self.text
+            # Before the first writer a fifo is at its end, too.
+            self.ended = self.begun and not data
+            self.begun = self.begun or bool(data)
+            self.text += data.decode()
+        return self.text
+
+
+@unittest.skipUnless(IS_GABION, "gabion's own shim")
+class Streams(ShimCase):
+    def fifo(self, name):
+        os.mkfifo(f"{self.work}/{name}")
+        return f"{self.work}/{name}"
+
+    def add_holder(self):
+        subprocess.run(["gcc", "-static", "-O1", "-Wall", "-Werror", "-o", self.bundle + "/rootfs/bin/holder",
+                        HERE + "/holder.c"], check=True)
+
+    def running(self, **options):
+        self.client.call("Create", {1: self.id, 2: self.bundle, **options})
+        self.client.call("Start", {1: self.id})
+
+    def exec(self, name, *args, **request):
+        spec = json.dumps(PROCESS | {"args": list(args)})
+        self.client.call("Exec", {1: self.id, 2: name, 7: {2: spec}, **{int(key[1:]): value for key, value in request.items()}})
+        return self.client.call("Start", {1: self.id, 2: name})[1]
+
+    def exec_terminal(self, name, *args, **request):
+        """In a terminal: its Reader."""
+        reader = Reader(self, f"{self.work}/{name}.out")
+        self.exec(name, *args, _3=True, _5=reader.path, **request)
+        return reader
+
+    def wait(self, name=""):
+        return self.client.call("Wait", {1: self.id, 2: name}).get(1, 0)
+
+    def resize(self, name, width, height):
+        self.client.call("ResizePty", {1: self.id, 2: name, 3: width, 4: height})
+
+    def no_copier(self):
+        eventually(lambda: not shims(copiers=True)[1:], "no copier left")
+
+    def test_output_waits_for_its_reader(self):
+        """containerd may open its ends when the process has come and gone: it reads all of it, and then the end."""
+        self.client.call("Create", {1: self.id, 2: self.make_bundle("talks", "sh", "-c", "echo out; echo err >&2"),
+                                    6: self.fifo("out"), 7: self.fifo("err")})
+        self.client.call("Start", {1: self.id})
+        self.wait()
+        for name in ("out", "err"):
+            done = subprocess.run(["cat", f"{self.work}/{name}"], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                                  timeout=10, check=True)
+            self.assertEqual(done.stdout, name + "\n")
+
+    def test_terminal(self):
+        """Its input, its output, its size, and that it ends."""
+        self.running()
+        keyboard = self.fifo("keyboard")
+        screen = self.exec_terminal("one", "sh", "-c", "read x; echo got $x; stty size; read x; stty size; exit 4", _4=keyboard)
+        with open(keyboard, "w", encoding="ascii") as file:
+            self.resize("one", 90, 30)
+            time.sleep(0.2)
+            print("word", file=file, flush=True)
+            eventually(lambda: "30 90\r\n" in screen.read(), "the first size")
+            self.resize("one", 200, 31)
+            time.sleep(0.2)
+            print(file=file, flush=True)
+            eventually(lambda: "31 200\r\n" in screen.read(), "the second")
+        self.assertIn("got word\r\n", screen.text)
+        self.assertEqual(self.wait("one"), 4)
+        eventually(lambda: (screen.read(), screen.ended)[1], "the end of the output")
+        self.assertIn("stopped", self.fails(PRECONDITION, "ResizePty", {1: self.id, 2: "one", 3: 1, 4: 1}))
+        self.no_copier()
+
+    def test_size_without_a_terminal(self):
+        self.running()
+        self.exec("one", "sleep", "1000")
+        for name in ("", "one"):
+            self.assertIn("has no terminal", self.fails(PRECONDITION, "ResizePty", {1: self.id, 2: name, 3: 80, 4: 25}))
+
+    def test_terminal_whose_process_is_not_made(self):
+        self.running()
+        for number, args in enumerate((["/nothing"], [])):
+            with self.assertRaises(RpcError):
+                self.exec_terminal(f"n{number}", *args)
+            self.client.call("Delete", {1: self.id, 2: f"n{number}"})
+        self.no_copier()
+        self.assertEqual(self.status(), RUNNING)
+
+    def test_last_words_on_a_terminal(self):
+        """All of what a process wrote before it ended is read, also by who reads late: as much as a fifo has room for."""
+        self.running()
+        screen = self.exec_terminal("one", "sh", "-c", "seq 4000")
+        self.wait("one")
+        self.client.call("Delete", {1: self.id, 2: "one"})
+        eventually(lambda: (screen.read(), screen.ended)[1], "the end of the output")
+        self.assertEqual(screen.text.split(), [str(number) for number in range(1, 4001)])
+        self.no_copier()
+
+    def test_what_stays_in_the_background_keeps_nobody(self):
+        """A terminal ends with its process; a pipe two seconds after who waits for the process has deleted it."""
+        self.running()
+        script = "trap '' HUP; echo here; sleep 1000 & exit 0"
+        screen = self.exec_terminal("terminal", "sh", "-c", script)
+        self.wait("terminal")
+        eventually(lambda: (screen.read(), screen.ended)[1], "the terminal's end", 5)
+        self.assertEqual(screen.text, "here\r\n")
+        pipe = Reader(self, self.work + "/pipe.out")
+        self.exec("pipe", "sh", "-c", script, _5=pipe.path)
+        self.wait("pipe")
+        eventually(lambda: pipe.read() == "here\n", "the output")
+        time.sleep(2.5)
+        pipe.read()
+        self.assertFalse(pipe.ended)  # who waits for the process, as Docker does, is told of what comes after it
+        self.client.call("Delete", {1: self.id, 2: "pipe"})
+        eventually(lambda: (pipe.read(), pipe.ended)[1], "the pipe's end", 5)
+        self.no_copier()
+
+    def test_a_pipe_that_is_held_stalls_nobody(self):
+        """Whoever touches a pipe whose lock the container holds waits where no signal reaches."""
+        self.add_holder()
+        self.running()
+        cases = (("out", {"_5": self.fifo("out")}, []), ("file", {"_5": f"file://{self.work}/log"}, []),
+                 ("in", {"_4": self.fifo("in")}, ["input"]))
+        for name, streams, words in cases:
+            self.exec(name, "holder", *words, **streams)
+            self.assertEqual(self.wait(name), 0, name)
+            self.client.call("CloseIO", {1: self.id, 2: name, 3: True})
+            self.client.call("Delete", {1: self.id, 2: name})
+            self.assertEqual(self.status(), RUNNING)
+        self.client.call("Kill", {1: self.id, 3: 9})
+        self.assertEqual(self.wait(), 137)
+        self.client.call("Delete", {1: self.id})
+        self.no_copier()
+
+    def test_a_terminal_that_is_held_stalls_nobody(self):
+        """Whoever sets the size of a terminal whose lock the container holds waits where no signal reaches."""
+        self.add_holder()
+        with open(self.bundle + "/config.json", encoding="utf-8") as file:
+            document = json.load(file)
+        for names in document["process"]["capabilities"].values():
+            names.append("CAP_SYS_PTRACE")
+        with open(self.bundle + "/config.json", "w", encoding="utf-8") as file:
+            json.dump(document, file)
+        os.makedirs("/etc/gabion", exist_ok=True)
+        policy = f"/etc/gabion/{self.id}.json"
+        with open(policy, "w", encoding="utf-8") as file:
+            json.dump({"extends": "passthrough"}, file)
+        self.addCleanup(os.unlink, policy)
+        options = message({1: "runtimeoptions.v1.Options", 2: message({2: policy})})
+        self.client.call("Create", {1: self.id, 2: self.bundle, 10: options})
+        self.client.call("Start", {1: self.id})
+        process = PROCESS | {"capabilities": document["process"]["capabilities"], "args": ["holder", "terminal"]}
+        screen = Reader(self, self.work + "/screen")
+        self.client.call("Exec", {1: self.id, 2: "one", 3: True, 5: screen.path, 7: {2: json.dumps(process)}})
+        self.client.call("Start", {1: self.id, 2: "one"})
+        eventually(lambda: screen.read(), "a word")
+        self.assertEqual(screen.text, "held\r\n")
+        time.sleep(0.2)
+        # As often as one likes: nobody waits, and what cannot be kept is refused.
+        said = []
+        for _ in range(1000):
+            try:
+                self.resize("one", 80, 25)
+            except RpcError as error:
+                said.append((error.code, error.text))
+        self.assertEqual(set(said), {(PRECONDITION, "the container does not let go of its terminal")})
+        self.exec("two", "true")
+        self.assertEqual(self.wait("two"), 0)
+        self.client.call("Kill", {1: self.id, 2: "one", 3: int(signal.SIGKILL)})
+        self.assertEqual(self.wait("one"), 137)
+        self.client.call("Delete", {1: self.id, 2: "one"})
+        self.assertEqual(self.status(), RUNNING)
+        self.client.call("Kill", {1: self.id, 3: 9})
+        self.assertEqual(self.wait(), 137)
+        self.client.call("Delete", {1: self.id})
+        self.no_copier()
+
+
+if __name__ == "__main__":
+    unittest.main()

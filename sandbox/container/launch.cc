@@ -1,16 +1,12 @@
 #include "container/launch.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <variant>
-
-#include "base/file.h"
-#include "base/hash.h"
 #include "base/path.h"
 #include "base/text.h"
+#include "container/admission.h"
 #include "container/caller.h"
 #include "container/foreground.h"
 #include "container/hooks.h"
@@ -27,33 +23,13 @@
 #include "container/start_socket.h"
 #include "container/survey.h"
 #include "kernel/net.h"
-#include "oci/check.h"
-#include "oci/reader.h"
 #include "oci/writer.h"
 
 namespace gabion::container {
 
 namespace {
 
-constexpr size_t kConfigLimit = size_t{16} << 20;
 constexpr int kEndTimeoutMs = 10'000;
-
-struct BundleConfig {
-  std::string bundle;  // absolute
-  std::string sha256;
-  oci::Spec spec;
-};
-
-Result<BundleConfig> read_bundle(const CreateOptions& options) {
-  BundleConfig config;
-  const Fd directory = TRY_AT(open_path(options.bundle, O_PATH | O_DIRECTORY), "bundle");
-  config.bundle = TRY(path_of(directory.get()));
-  const std::string text = TRY(read_file_at(directory.get(), options.config, kConfigLimit));
-  config.spec = TRY(oci::parse_spec(text, options.config));
-  TRY(oci::check_spec(config.spec));
-  config.sha256 = sha256_hex(text);
-  return config;
-}
 
 bool owns_namespace(const oci::Spec& spec, oci::NamespaceType type) {
   for (const oci::Namespace& entry : spec.linux_.namespaces) {
@@ -172,34 +148,6 @@ Status run_poststart(const Host&, const State& state, pid_t pid) {
 }
 
 namespace {
-
-// The request after judgement: what may run, and the descriptors it was judged by.
-struct Judged {
-  BundleConfig config;
-  Survey seen;
-  policy::HardenedSpec hardened;
-};
-
-// Judges, and says so in the audit log, before anything happens.
-Result<Judged> judge(const Host& host, const CreateOptions& options, BundleConfig config) {
-  Survey seen = TRY(survey(config.spec, *host.policy, config.bundle, host.root));
-  auto verdict = policy::harden(config.spec, *host.policy, seen.facts);
-  State asked;
-  asked.id = options.id;
-  asked.bundle = config.bundle;
-  audit::Record record = audit_record(host, "container.create", asked);
-  record.config_sha256 = config.sha256;
-  if (config.spec.process) record.argv = config.spec.process->args;
-  if (const auto* refusal = std::get_if<policy::Refusal>(&verdict)) {
-    return refuse(host, std::move(record), refusal->decisions);
-  }
-  auto& hardened = std::get<policy::HardenedSpec>(verdict);
-  const std::optional<oci::Process>& process = hardened.spec().process;
-  TRY(check_console(options.detach, process && process->terminal, options.console_socket, options.console));
-  record.decisions = hardened.decisions();
-  TRY(append_audit(host, record));
-  return Judged{std::move(config), std::move(seen), std::move(hardened)};
-}
 
 // Takes the id range and names every resource in the state before it exists.
 Status claim(const Host& host, const Store& store, const Judged& judged, PlanInputs& inputs, Launch& made) {

@@ -1,10 +1,11 @@
 #include "shim/containerd/copier.h"
 
 #include <fcntl.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <string>
 
 #include "base/path.h"
@@ -17,6 +18,9 @@ namespace gabion::shim {
 namespace {
 
 using Kind = StdioAddress::Kind;
+
+// Of sizes, in bytes of the kernel's memory: so that there is room for what else is said.
+constexpr int kMostUnread = 64 << 10;
 
 Result<CopiedInput> open_input(const std::string& text) {
   const StdioAddress address = TRY(parse_stdio_address(text));
@@ -70,15 +74,22 @@ bool Copier::say(CopierWord word) const {
   return ::send(control_.get(), &word, sizeof(word), MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof(word);
 }
 
-void Copier::close_input() const { (void)say({.kind = CopierWord::Kind::kCloseInput}); }
-
-Status Copier::resize(uint16_t rows, uint16_t columns) const {
-  if (say({.kind = CopierWord::Kind::kResize, .rows = rows, .columns = columns})) return ok_status();
-  return make_error(Code::kWrongState, errno == EAGAIN ? "the container does not let go of its terminal"
-                                                       : "cannot resize a stopped process");
+void Copier::close_input() {
+  if (!input_closed_) input_closed_ = say({.kind = CopierWord::Kind::kCloseInput});
 }
 
-void Copier::process_ended() const { (void)say({.kind = CopierWord::Kind::kProcessEnded}); }
+Status Copier::resize(uint16_t rows, uint16_t columns) const {
+  // unix(7): what the other side has not read yet.
+  int unread = 0;
+  if (::ioctl(control_.get(), SIOCOUTQ, &unread) != 0) return sys_error("SIOCOUTQ");
+  if (unread > kMostUnread) {
+    return make_error(Code::kWrongState, "the container does not let go of its terminal");
+  }
+  if (say({.kind = CopierWord::Kind::kResize, .rows = rows, .columns = columns})) return ok_status();
+  return make_error(Code::kWrongState, "cannot resize a stopped process");
+}
+
+void Copier::process_ended() const { (void)::shutdown(control_.get(), SHUT_WR); }
 
 Status take_streams(int process) {
   for (int fd = 0; fd < 3; ++fd) {

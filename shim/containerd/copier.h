@@ -33,7 +33,7 @@ class Copier {
   [[nodiscard]] int process() const { return process_.get(); }
   void given_away() { process_.reset(); }
   // The process reads the end of its input, once it has read what was there.
-  void close_input() const;
+  void close_input();
   // Of the terminal, or of the one that will come; whoever is inside sees it soon afterwards.
   // Code::kWrongState: the container lets nobody set it.
   [[nodiscard]] Status resize(uint16_t rows, uint16_t columns) const;
@@ -49,6 +49,7 @@ class Copier {
   pid_t pid_;
   Fd process_;
   Fd control_;
+  bool input_closed_ = false;
 };
 
 // In a worker: the process's ends of the pipes become its 0, 1 and 2.

@@ -98,7 +98,7 @@ class Copying {
   };
 
   Status listen() {
-    return loop_.watch(control_.get(), EPOLLIN, [this](uint32_t) { hear(); });
+    return loop_.watch(control_.get(), EPOLLIN, [this](uint32_t events) { hear(events); });
   }
 
   Status copy_input(Fd to) {
@@ -128,7 +128,7 @@ class Copying {
     // Of one open file: that the copies do not wait is said of all.
     auto copy = [this] { return Fd(::fcntl(terminal_.get(), F_DUPFD_CLOEXEC, 3)); };
     if (files_.outputs[0].writing.valid()) (void)copy_output(copy(), files_.outputs[0]);
-    if (files_.input.reading.valid()) (void)copy_input(copy());
+    if (files_.input.reading.valid() && !ended_) (void)copy_input(copy());
   }
 
   void resize(const CopierWord& size) {
@@ -137,30 +137,31 @@ class Copying {
     if (terminal_.valid()) (void)kernel::resize_terminal(terminal_.get(), size.rows, size.columns);
   }
 
-  void hear() {
+  void hear(uint32_t events) {
     CopierWord word;
     const ssize_t size = ::recv(control_.get(), &word, sizeof(word), MSG_DONTWAIT);
     if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
-    if (size != static_cast<ssize_t>(sizeof(word))) return deleted();
+    if (size != static_cast<ssize_t>(sizeof(word))) {
+      if ((events & EPOLLHUP) != 0) return deleted();
+      (void)loop_.change(control_.get(), 0);  // which leaves EPOLLHUP
+      return process_ended();
+    }
     switch (word.kind) {
       case CopierWord::Kind::kCloseInput:
         files_.input.keeper.reset();
         return;
-      case CopierWord::Kind::kProcessEnded:
-        return process_ended();
       case CopierWord::Kind::kResize:
         return resize(word);
     }
   }
 
+  // The outputs first, since whoever holds the input may keep this waiting.
   void process_ended() {
     ended_ = true;
+    if (process_.valid()) take_terminal();
+    if (terminal_.valid()) finish_outputs();  // a session's end takes its terminal along
     files_.input.keeper.reset();
     input_.reset();
-    if (process_.valid()) take_terminal();
-    if (!terminal_.valid()) return;
-    // A session's end takes its terminal along.
-    finish_outputs();
     terminal_.reset();
   }
 
@@ -168,9 +169,9 @@ class Copying {
   void deleted() {
     loop_.forget(control_.get());
     control_.reset();
-    process_ended();
     for (Stream& stream : outputs_) stream.keeper.reset();
     (void)loop_.after(kAfterDeletionMs, [this] { finish_outputs(); });
+    process_ended();
   }
 
   void finish_outputs() {

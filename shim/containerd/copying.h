@@ -24,9 +24,10 @@ struct CopiedFiles {
   std::array<CopiedOutput, 2> outputs;  // with a terminal the first alone
 };
 
-// What the shim says, in one packet. That its end is closed says the most: the process is deleted.
+// What the shim says, in one packet. That it has nothing more to say (SHUT_WR), for which there is always
+// room, says that the process has ended; that its end is closed, that the process is deleted.
 struct CopierWord {
-  enum class Kind : uint8_t { kCloseInput, kProcessEnded, kResize };
+  enum class Kind : uint8_t { kCloseInput, kResize };
   Kind kind = Kind::kCloseInput;
   uint16_t rows = 0;  // of kResize
   uint16_t columns = 0;

@@ -1,6 +1,7 @@
 // Copies from one descriptor to another, without waiting and with no memory of its own while both keep pace.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "base/fd.h"
@@ -24,11 +25,12 @@ class Pump {
   void finish();
 
  private:
-  enum class Copied { kSome, kNothing, kLast };
+  enum class Copied { kSome, kNothing, kNobody, kLast };
 
   void readable();
   void writable();
   void wait_for_room();
+  void wait_for_somebody();
   void copy_rest();
   Copied copy_once();
   bool flush();
@@ -40,6 +42,8 @@ class Pump {
   std::string unwritten_;  // the destination is full: nothing is read meanwhile
   bool finishing_ = false;
   int chunks_left_ = 0;  // while finishing
+  int64_t pause_ms_ = 0;
+  uint64_t timer_ = 0;  // 0: none
 };
 
 }  // namespace gabion::shim

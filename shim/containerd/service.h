@@ -102,7 +102,7 @@ class Service {
   static void answer_waiting(Process& process, const Exit& exit);
   void adopt(Process& process, pid_t pid);
   void settle(Container& owner, Process& process);
-  void end_others(const Container& owner);
+  void end_others(Container& owner);
   void tell_exit(Container& owner, Process& process);
   void note(Container& owner, const char* event, const std::string& detail);
   void write(Container& owner, OwnWork work);

@@ -62,15 +62,18 @@ void Service::adopt(Process& process, pid_t pid) {
 void Service::settle(Container& owner, Process& process) {
   const bool begun = process.phase == Phase::kRunning || process.phase == Phase::kCreated;
   if (!process.exit || !begun) return;
-  if (&process == &owner.first && owner.has_living_exec()) {
-    if (!owner.own_pid_namespace) end_others(owner);
-    return;  // their ends lead here again
+  if (&process == &owner.first) {
+    const bool living = owner.has_living_exec();
+    // Also what no client has asked for: it has the first's streams, and who reads those waits for it.
+    if (!owner.own_pid_namespace && (living || !owner.others_ended)) end_others(owner);
+    if (living) return;  // their ends lead here again
   }
   tell_exit(owner, process);
   if (&process != &owner.first) settle(owner, owner.first);
 }
 
-void Service::end_others(const Container& owner) {
+void Service::end_others(Container& owner) {
+  owner.others_ended = true;
   auto change = [id = owner.id](const container::Host& host) {
     return container::kill(host, id, SIGKILL, true);
   };

@@ -49,7 +49,7 @@ Status Stdio::resize(uint32_t width, uint32_t height) const {
   return copier_->resize(window_side(height), window_side(width));
 }
 
-void Stdio::close_input() const {
+void Stdio::close_input() {
   if (copier_) copier_->close_input();
 }
 

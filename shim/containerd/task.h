@@ -55,6 +55,7 @@ struct Container : std::enable_shared_from_this<Container> {
   Node node;  // by what it was created, exec and update are judged as well
   bool own_pid_namespace = true;
   bool paused = false;
+  bool others_ended = false;  // without a pid namespace of its own: after the first process
   Process first;
   std::map<std::string, std::unique_ptr<Process>> execs;
   std::optional<kernel::OomNotifier> oom;

@@ -151,6 +151,52 @@ class Streams(ShimCase):
         eventually(lambda: (pipe.read(), pipe.ended)[1], "the pipe's end", 5)
         self.no_copier()
 
+    def test_what_writes_in_the_background_keeps_nobody(self):
+        """However much it has to say, and however slowly it is read."""
+        self.running()
+        pipe = Reader(self, self.work + "/pipe.out")
+        self.exec("one", "sh", "-c", "trap '' HUP; yes & exit 0", _5=pipe.path)
+        self.wait("one")
+        self.client.call("Delete", {1: self.id, 2: "one"})
+        deadline = time.monotonic() + 15
+        while not pipe.ended and time.monotonic() < deadline:
+            time.sleep(0.02)
+            pipe.read()
+        self.assertTrue(pipe.ended)
+        self.no_copier()
+
+    def test_terminal_that_nobody_has_for_a_moment(self):
+        """It has not ended: a login program closes it, and opens it again."""
+        self.running()
+        screen = self.exec_terminal("one", "sh", "-c", "t=$(readlink /proc/self/fd/0); exec < /dev/null > /dev/null 2>&1; "
+                                                       "sleep 0.5; echo late > $t; sleep 0.5; echo later > $t; exit 3")
+        self.assertEqual(self.wait("one"), 3)
+        eventually(lambda: (screen.read(), screen.ended)[1], "the end of the output")
+        self.assertEqual(screen.text, "late\r\nlater\r\n")
+
+    def test_what_a_first_process_leaves_in_a_shared_pid_namespace(self):
+        """It ends with the first process, as it would in a namespace of its own; so do the streams, before the deletion,
+        for which containerd waits until they have."""
+        self.running()
+        bundle = self.make_bundle("two", "sh", "-c", "trap '' HUP; echo here; sleep 1000 & exit 0")
+        with open(bundle + "/config.json", encoding="utf-8") as file:
+            document = json.load(file)
+        pid = self.client.call("Connect", {1: self.id})[2]
+        for namespace in document["linux"]["namespaces"]:
+            if namespace["type"] == "pid":
+                namespace["path"] = f"/proc/{pid}/ns/pid"
+        document.setdefault("annotations", {})["io.kubernetes.cri.sandbox-id"] = self.id
+        with open(bundle + "/config.json", "w", encoding="utf-8") as file:
+            json.dump(document, file)
+        pipe = Reader(self, self.work + "/pipe.out")
+        other = self.client.call("Create", {1: "two", 2: bundle, 6: pipe.path})[1]
+        self.assertEqual(os.readlink(f"/proc/{other}/ns/pid"), os.readlink(f"/proc/{pid}/ns/pid"))
+        self.client.call("Start", {1: "two"})
+        self.client.call("Wait", {1: "two"})
+        eventually(lambda: (pipe.read(), pipe.ended)[1], "the end of the output", 5)
+        self.assertEqual(pipe.text, "here\n")
+        self.assertEqual(self.status(), RUNNING)
+
     def test_a_pipe_that_is_held_stalls_nobody(self):
         """Whoever touches a pipe whose lock the container holds waits where no signal reaches."""
         self.add_holder()
@@ -200,6 +246,7 @@ class Streams(ShimCase):
             except RpcError as error:
                 said.append((error.code, error.text))
         self.assertEqual(set(said), {(PRECONDITION, "the container does not let go of its terminal")})
+        self.client.call("CloseIO", {1: self.id, 2: "one", 3: True})
         self.exec("two", "true")
         self.assertEqual(self.wait("two"), 0)
         self.client.call("Kill", {1: self.id, 2: "one", 3: int(signal.SIGKILL)})

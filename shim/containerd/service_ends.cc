@@ -75,7 +75,7 @@ void Service::settle(Container& owner, Process& process) {
 void Service::end_others(Container& owner) {
   owner.others_ended = true;
   auto change = [id = owner.id](const container::Host& host) {
-    return container::kill(host, id, SIGKILL, true);
+    return container::kill(host, id, SIGKILL, false);  // the first has ended: it means the others, if any
   };
   do_own(owner, answered_empty(change), [](const Result<std::string>&) {});
 }

@@ -108,7 +108,7 @@ void Service::created(const std::string& id, proto::TaskCreate event, Result<std
         [respond, error = report.error()](const Result<std::string>&) { respond(Error(error)); });
   }
   Container& owner = **found;
-  owner.own_pid_namespace = report->own_pid_namespace;
+  owner.own_pid_namespace = !report->shared_pid_namespace;
   owner.first.phase = Phase::kCreated;
   adopt(owner.first, static_cast<pid_t>(report->pid));
   event.pid = report->pid;

@@ -62,7 +62,7 @@ Result<json::Value> parse(const std::string& text, std::string_view what) {
 CreateReport report_of(const container::Created& created) {
   CreateReport report;
   report.pid = static_cast<uint32_t>(created.pid);
-  report.own_pid_namespace = created.own_pid_namespace;
+  report.shared_pid_namespace = !created.own_pid_namespace;
   for (const auto& [controllers, directory] : created.cgroup.directories) {
     report.cgroup.push_back({.key = controllers, .value = directory});
   }

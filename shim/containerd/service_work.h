@@ -27,14 +27,14 @@ struct CreateWork {
 // container::Created, as a message.
 struct CreateReport {
   uint32_t pid = 0;
-  bool own_pid_namespace = true;
+  bool shared_pid_namespace = false;    // a message leaves out what is false
   std::vector<proto::MapEntry> cgroup;  // CgroupLocation::directories
   std::string seccomp_profile;
   std::vector<proto::MapEntry> violations;  // kind and answer, as policies have them
 
   template <typename Self, typename Visitor>
   static void fields(Self& self, Visitor& visit) {
-    visit(1, self.pid), visit(2, self.own_pid_namespace), visit(3, self.cgroup),
+    visit(1, self.pid), visit(2, self.shared_pid_namespace), visit(3, self.cgroup),
         visit(4, self.seccomp_profile), visit(5, self.violations);
   }
 };

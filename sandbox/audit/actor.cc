@@ -1,11 +1,14 @@
 // Who called: from /proc, a handful of small reads.
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cstdint>
 #include <limits>
 
 #include "audit/record.h"
+#include "base/fd.h"
 #include "base/file.h"
+#include "base/path.h"
 #include "base/text.h"
 
 namespace gabion::audit {
@@ -13,7 +16,6 @@ namespace gabion::audit {
 namespace {
 
 constexpr size_t kMaxParents = 8;
-constexpr size_t kMaxWords = size_t{8} << 20;  // execve(2): a quarter of the stack limit, 6 MB at most
 
 struct Ancestor {
   std::string name;
@@ -52,8 +54,11 @@ std::string executable_of(pid_t pid) {
   std::string path = length > 0 ? std::string(target, static_cast<size_t>(length)) : std::string();
   if (path != "/") return path;
   // It runs from a mount that is nobody's, as gabion's shim does: what it was executed as.
-  const Result<std::string> words = read_file(concat({"/proc/", std::to_string(pid), "/cmdline"}), kMaxWords);
-  return words.ok() ? words->substr(0, words->find('\0')) : path;
+  const Result<Fd> words = open_path(concat({"/proc/", std::to_string(pid), "/cmdline"}), O_RDONLY);
+  const ssize_t size = words.ok() ? ::read(words->get(), target, sizeof(target)) : 0;
+  if (size <= 0) return path;
+  const std::string_view text(target, static_cast<size_t>(size));
+  return std::string(text.substr(0, text.find('\0')));
 }
 
 }  // namespace

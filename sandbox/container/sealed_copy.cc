@@ -26,12 +26,11 @@ constexpr size_t kArgumentsLimit = size_t{8} << 20;  // execve(2): a quarter of 
 // The root of a mount without a mount namespace has no path but "/" (d_path()), which no program that
 // was executed from a directory can show.
 Result<bool> is_sealed() {
-  const Fd binary = TRY_AT(open_path(kOwnBinary, O_PATH), kProtect);
   char path[8];
   const ssize_t size = ::readlink(kOwnBinary, path, sizeof(path));
   if (size < 0) return sys_error(concat({"readlink ", kOwnBinary}));
   struct statvfs info {};
-  if (::fstatvfs(binary.get(), &info) != 0) return sys_error(concat({"statvfs ", kOwnBinary}));
+  if (::statvfs(kOwnBinary, &info) != 0) return sys_error(concat({"statvfs ", kOwnBinary}));
   return std::string_view(path, static_cast<size_t>(size)) == "/" && (info.f_flag & ST_RDONLY) != 0;
 }
 
@@ -69,7 +68,7 @@ Status run_from_sealed_copy() {
   }
   argv.push_back(nullptr);
   (void)::syscall(SYS_execveat, copy.get(), "", argv.data(), ::environ, AT_EMPTY_PATH);
-  return sys_error("protect the runtime's binary: execute a read-only copy of it");
+  return sys_error(concat({kProtect, ": execute a read-only copy of it"}));
 }
 
 }  // namespace gabion::container

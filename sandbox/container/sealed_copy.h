@@ -5,7 +5,8 @@
 // root is not the host's, the file's owner and mode keep it from being written. Where it is, the runtime
 // first executes itself again from a detached, read-only bind mount of its binary: /proc/PID/exe then
 // leads to that mount, which belongs to no mount namespace, so that nobody can find, copy or remount it,
-// not even with CAP_SYS_ADMIN. Measured: 12 us for the mount, and one execve(2).
+// not even with CAP_SYS_ADMIN. Measured: 12 us for the mount, and one execve(2). gabion's shim is executed so
+// from the beginning, so that its workers, which must not execute themselves, are sealed already.
 #pragma once
 
 #include "base/fd.h"

@@ -16,10 +16,9 @@ struct Terminal {
   Fd slave;
 };
 
-// Opens a pair through `ptmx` (an O_PATH or open descriptor of the instance's ptmx). The slave comes
-// from TIOCGPTPEER, never from a path: a container cannot put another file in its place
-// (CVE-2025-52565, CVE-2016-2779). It has its size (0: none) before anybody else can open it, and keep
-// whoever sets the size waiting.
+// Opens a pair of the devpts instance whose root that descriptor is. The slave comes from TIOCGPTPEER, never
+// from a path: a container cannot put another file in its place (CVE-2025-52565, CVE-2016-2779). The size (0,
+// 0: none) is set before anybody else can open the terminal, and keep whoever sets it waiting.
 Result<Terminal> open_terminal(int devpts_root, uint16_t rows, uint16_t columns);
 Status resize_terminal(int terminal, uint16_t rows, uint16_t columns);
 

@@ -40,7 +40,6 @@ constexpr const char* kSocketDirectory = "/run/gabion/s";
 constexpr const char* kStateDirectory = "/run/gabion/containerd";
 constexpr size_t kConfigLimit = size_t{16} << 20;
 constexpr int kBacklog = 128;
-constexpr int kListening = 3;  // as the shim expects it
 constexpr int kLockMs = 10'000;
 constexpr int kLockStepMs = 2;
 
@@ -135,22 +134,21 @@ Status clear_socket(const Flags& flags) {
 
 // What `start` executes anew for a pod.
 struct Server {
-  Fd program;  // container::sealed_copy(): workers are forks of it, and may reach a root of the host's
+  // A sealed copy: a worker is a fork of it, and may make a process whose root is the host's.
+  Fd program;
+  std::string program_path;
   Fd listening;
-  std::string path;  // of the program
+  std::string socket_path;
 };
 
 Result<std::string> own_path() {
-  char path[4096];
-  const ssize_t size = ::readlink("/proc/self/exe", path, sizeof(path));
-  if (size <= 0) return sys_error("readlink /proc/self/exe");
-  return std::string(path, static_cast<size_t>(size));
+  const Fd program = TRY(open_path("/proc/self/exe", O_PATH));
+  return path_of(program.get());
 }
 
 // In the child: executed anew, it has nothing of what `start` has read, and its command line says what it
 // serves.
-[[noreturn]] void serve_as(const Flags& flags, const std::string& group, const std::string& path,
-                           const Server& server) {
+[[noreturn]] void serve_as(const Flags& flags, const std::string& group, const Server& server) {
   // Copies above its place first: one may have the other's number.
   const int program = ::fcntl(server.program.get(), F_DUPFD_CLOEXEC, kListening + 1);
   const int listening = ::fcntl(server.listening.get(), F_DUPFD_CLOEXEC, kListening + 1);
@@ -161,8 +159,9 @@ Result<std::string> own_path() {
                      ::dup2(log.valid() ? log.get() : null.get(), 2) == 2 && program >= 0 &&
                      ::dup2(listening, kListening) == kListening &&
                      container::close_all_but(0, {kListening, program}).ok();
-  std::vector<std::string> words{server.path, "-namespace",  flags.name_space, "-id", group,
-                                 "-address",  flags.address, "-socket",        path};
+  std::vector<std::string> words{
+      server.program_path, "-namespace", flags.name_space,  "-id", group, "-address",
+      flags.address,       "-socket",    server.socket_path};
   if (flags.debug) words.emplace_back("-debug");
   if (ready) (void)::syscall(SYS_execveat, program, "", c_strings(words).data(), ::environ, AT_EMPTY_PATH);
   ::_exit(1);
@@ -174,14 +173,15 @@ Status start_shim(const Flags& flags, const std::string& group, const std::strin
   std::vector<Fd> files;
   if (!cgroup.empty()) files = TRY(open_shim_cgroup(cgroup));
   Server server;
-  server.path = TRY(own_path());
+  server.program_path = TRY(own_path());
   server.program = TRY(container::sealed_copy());
+  server.socket_path = path;
   server.listening = TRY(listen_at(path));
   const pid_t pid = ::fork();
   if (pid < 0) return sys_error("fork");
   if (pid == 0) {
     adjust_oom_score();
-    serve_as(flags, group, path, server);
+    serve_as(flags, group, server);
   }
   Status joined = join_shim_cgroup(files, pid);
   if (joined.ok()) return ok_status();

@@ -19,7 +19,8 @@ namespace {
 
 using Kind = StdioAddress::Kind;
 
-// Of sizes, in bytes of the kernel's memory: so that there is room for what else is said.
+// The most that words nobody has read yet may take of the socket's buffer, in the kernel's bytes; the rest is
+// kept for kCloseInput.
 constexpr int kMostUnread = 64 << 10;
 
 Result<CopiedInput> open_input(const std::string& text) {

@@ -34,7 +34,7 @@ class Copier {
   void given_away() { process_.reset(); }
   // The process reads the end of its input, once it has read what was there.
   void close_input();
-  // Of the terminal, or of the one that will come; whoever is inside sees it soon afterwards.
+  // Sets the size of the terminal, or of the one that will come; the container sees it soon, not at once.
   // Code::kWrongState: the container lets nobody set it.
   [[nodiscard]] Status resize(uint16_t rows, uint16_t columns) const;
   // It copies what is left, and waits for who has not read it yet. Nobody will once this object is gone, or

@@ -7,7 +7,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <memory>
 #include <optional>
@@ -21,6 +20,7 @@
 #include "kernel/terminal.h"
 #include "shim/containerd/fifo.h"
 #include "shim/containerd/loop/loop.h"
+#include "shim/containerd/pipe.h"
 #include "shim/containerd/pump.h"
 
 namespace gabion::shim {
@@ -30,17 +30,7 @@ namespace {
 // What a process has left in the background may keep its streams for as long as it likes. As containerd's own
 // shim has it: who has deleted the process and still reads waits so long for more.
 constexpr int64_t kAfterDeletionMs = 2000;
-
-struct Pipe {
-  Fd reading;
-  Fd writing;
-};
-
-Result<Pipe> make_pipe() {
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) return sys_error("stdio: pipe2");
-  return Pipe{Fd(ends[0]), Fd(ends[1])};
-}
+constexpr const char* kStream = "stream";  // descriptors need a byte to travel with
 
 // This end alone: the other is a process's, which does not expect EAGAIN.
 Status make_nonblocking(const Fd& fd) {
@@ -56,19 +46,19 @@ class Copying {
   Status start_pipes(const Fd& process) {
     const Fd null = TRY(open_path("/dev/null", O_RDWR));
     if (files_.input.reading.valid()) {
-      Pipe pipe = TRY(make_pipe());
-      TRY(kernel::send_descriptor(process.get(), pipe.reading.get(), "0"));
+      Pipe pipe = TRY(make_pipe("stdio"));
+      TRY(kernel::send_descriptor(process.get(), pipe.reading.get(), kStream));
       TRY(copy_input(std::move(pipe.writing)));
     } else {
-      TRY(kernel::send_descriptor(process.get(), null.get(), "0"));
+      TRY(kernel::send_descriptor(process.get(), null.get(), kStream));
     }
     for (CopiedOutput& output : files_.outputs) {
       if (!output.writing.valid()) {
-        TRY(kernel::send_descriptor(process.get(), null.get(), "null"));
+        TRY(kernel::send_descriptor(process.get(), null.get(), kStream));
         continue;
       }
-      Pipe pipe = TRY(make_pipe());
-      TRY(kernel::send_descriptor(process.get(), pipe.writing.get(), "output"));
+      Pipe pipe = TRY(make_pipe("stdio"));
+      TRY(kernel::send_descriptor(process.get(), pipe.writing.get(), kStream));
       TRY(copy_output(std::move(pipe.reading), output));
     }
     return listen();
@@ -81,8 +71,8 @@ class Copying {
     return listen();
   }
 
-  // Asked after every turn.
-  bool finished() {
+  // After every turn: a keeper hears that nothing is written any more. True: there is nothing left to do.
+  bool settle() {
     bool done = true;
     for (const Stream& stream : outputs_) {
       if (stream.pump->done() && stream.keeper != nullptr) stream.keeper->written();
@@ -125,7 +115,7 @@ class Copying {
     if (!master.ok()) return;  // there is no process
     terminal_ = std::move(master).value();
     if (size_) resize(*size_);
-    // Of one open file: that the copies do not wait is said of all.
+    // Duplicates of one open file: O_NONBLOCK, set on one, holds for all.
     auto copy = [this] { return Fd(::fcntl(terminal_.get(), F_DUPFD_CLOEXEC, 3)); };
     if (files_.outputs[0].writing.valid()) (void)copy_output(copy(), files_.outputs[0]);
     if (files_.input.reading.valid() && !ended_) (void)copy_input(copy());
@@ -179,7 +169,7 @@ class Copying {
   }
 
   Loop& loop_;
-  CopiedFiles files_;  // what is not yet copied
+  CopiedFiles files_;  // what no pump has taken yet; and, for as long as there is input, its keeper
   Fd control_;
   Fd process_;   // until the terminal has come
   Fd terminal_;  // its master
@@ -189,8 +179,8 @@ class Copying {
   bool ended_ = false;
 };
 
-std::vector<int> numbers(const CopiedFiles& files) {
-  std::vector<int> found{files.input.reading.get(), files.input.keeper.get()};
+std::vector<int> numbers(const CopiedFiles& files, const Fd& control, const Fd& process) {
+  std::vector<int> found{control.get(), process.get(), files.input.reading.get(), files.input.keeper.get()};
   for (const CopiedOutput& output : files.outputs) {
     found.push_back(output.writing.get());
     found.push_back(output.keeper.get());
@@ -205,10 +195,7 @@ void run_copier(CopiedFiles files, Fd control, Fd process, bool terminal) {
   (void)::sigemptyset(&none);
   (void)::sigprocmask(SIG_SETMASK, &none, nullptr);
   (void)::prctl(PR_SET_NAME, "gabion-copier");
-  std::vector<int> keep = numbers(files);
-  keep.push_back(control.get());
-  keep.push_back(process.get());
-  if (!container::close_all_but(0, std::move(keep)).ok()) ::_exit(1);
+  if (!container::close_all_but(0, numbers(files, control, process)).ok()) ::_exit(1);
   // The shim's log is containerd's to read to its end.
   if (::dup2(STDIN_FILENO, STDERR_FILENO) < 0) ::_exit(1);
   const Result<std::unique_ptr<Loop>> loop = Loop::open();
@@ -218,7 +205,7 @@ void run_copier(CopiedFiles files, Fd control, Fd process, bool terminal) {
   const Status started = terminal ? copying.start_terminal(std::move(process)) : copying.start_pipes(process);
   if (!started.ok()) ::_exit(1);
   process.reset();
-  const Status ended = (*loop)->run([&copying] { return copying.finished(); });
+  const Status ended = (*loop)->run([&copying] { return copying.settle(); });
   ::_exit(ended.ok() ? 0 : 1);
 }
 

@@ -10,13 +10,16 @@
 
 namespace gabion::shim {
 
+// The descriptor that `start` hands to the shim it executes.
+inline constexpr int kListening = 3;
+
 struct Flags {
   std::string name_space;
   std::string id;
   std::string address;         // containerd's gRPC socket
   std::string publish_binary;  // unused: events go to TTRPC_ADDRESS
   std::string bundle;
-  std::string socket;  // of a serving shim: what descriptor 3 listens on
+  std::string socket;  // of a serving shim: what kListening listens on
   bool debug = false;
   bool help = false;
   bool info = false;

@@ -21,6 +21,7 @@
 #include "kernel/attributes.h"
 #include "policy/policy.h"
 #include "policy/trusted_file.h"
+#include "shim/containerd/pipe.h"
 
 namespace gabion::shim {
 
@@ -28,17 +29,6 @@ namespace {
 
 constexpr std::string_view kScheme = "binary://";
 constexpr int kReadyMs = 10'000;
-
-struct Pipe {
-  Fd reading;
-  Fd writing;
-};
-
-Result<Pipe> make_pipe() {
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) return sys_error("logger: pipe2");
-  return Pipe{Fd(ends[0]), Fd(ends[1])};
-}
 
 int hex_digit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -144,9 +134,9 @@ Result<pid_t> attach_logger(const container::Host& host, const std::string& addr
   record.argv.insert(record.argv.end(), logger.arguments.begin(), logger.arguments.end());
   TRY_AT(host.audit->append(record), "logger.start is not done, because it cannot be audited");
 
-  Pipe output = TRY(make_pipe());
-  Pipe errors = TRY(make_pipe());
-  Pipe ready = TRY(make_pipe());
+  Pipe output = TRY(make_pipe("logger"));
+  Pipe errors = TRY(make_pipe("logger"));
+  Pipe ready = TRY(make_pipe("logger"));
   std::vector<std::string> words{logger.path};
   words.insert(words.end(), logger.arguments.begin(), logger.arguments.end());
   std::vector<std::string> variables{

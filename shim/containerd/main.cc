@@ -25,7 +25,6 @@ namespace gabion::shim {
 
 namespace {
 
-constexpr int kListening = 3;
 constexpr size_t kInputLimit = size_t{1} << 20;
 
 std::string event_address() {
@@ -61,7 +60,7 @@ void reap(int signals, Service& service) {
 
 Status serve(const Flags& flags) {
   TRY(container::close_all_but(0, {kListening}));
-  // execveat(2) names a process by the descriptor's number.
+  // execveat(2) leaves the descriptor's number as the name; the kernel keeps 15 bytes, "containerd-shim".
   (void)::prctl(PR_SET_NAME, "containerd-shim-gabion-v2");
   (void)::prctl(PR_SET_DUMPABLE, 0);
   if (::prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) return sys_error("PR_SET_CHILD_SUBREAPER");

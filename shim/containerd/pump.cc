@@ -96,6 +96,7 @@ bool Pump::flush() {
 void Pump::finish() {
   if (done() || finishing_) return;
   finishing_ = true;
+  if (timer_ != 0) loop_.cancel(std::exchange(timer_, 0));
   chunks_left_ = kMostChunksOfRest;
   if (unwritten_.empty()) copy_rest();  // else there will be room
 }

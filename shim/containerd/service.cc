@@ -157,15 +157,15 @@ bool Service::finished() const { return shutting_down_ && !workers_.busy() && ev
 
 Status Service::resize_pty(const proto::ResizePtyRequest& request, pid_t /*caller*/, const Respond& respond) {
   const Process& process = TRY(target(request.id, request.exec_id)).process;
-  if (process.stdio == nullptr) return make_error(Code::kWrongState, "the process has no terminal");
+  if (!process.stdio) return make_error(Code::kWrongState, "the process has no terminal");
   TRY(process.stdio->resize(request.width, request.height));
   respond(std::string());
   return ok_status();
 }
 
 Status Service::close_io(const proto::CloseIORequest& request, pid_t /*caller*/, const Respond& respond) {
-  const Process& process = TRY(target(request.id, request.exec_id)).process;
-  if (request.stdin_end && process.stdio != nullptr) process.stdio->close_input();
+  Process& process = TRY(target(request.id, request.exec_id)).process;
+  if (request.stdin_end && process.stdio) process.stdio->close_input();
   respond(std::string());
   return ok_status();
 }

@@ -6,7 +6,7 @@
 //     service.cc        which request is which, and those that are answered by asking
 //     service_life.cc   create, start, exec, delete
 //     service_ends.cc   what ends by itself: processes, and memory
-//     service_told.cc   what is told the audit log: ends, and violations
+//     service_told.cc   what is told the audit log: ends, want of memory, and violations
 #pragma once
 
 #include <sys/types.h>
@@ -88,7 +88,7 @@ class Service {
   // The same for what nobody has asked for: it is done in any case.
   void do_own(const Container& owner, const Operation& operation, Workers::Done done);
 
-  Result<std::unique_ptr<Stdio>> open_stdio(const StdioPaths& paths);
+  Result<Stdio> open_stdio(const StdioPaths& paths);
   Status set_paused(const proto::ProcessRequest& request, bool paused, pid_t caller, const Respond& respond);
   Status kill_exec(Container& owner, Process& process, int signal, pid_t caller, const Respond& respond);
   Status start_first(Container& owner, pid_t caller, const Respond& respond);

@@ -64,8 +64,9 @@ void Service::settle(Container& owner, Process& process) {
   if (!process.exit || !begun) return;
   if (&process == &owner.first) {
     const bool living = owner.has_living_exec();
-    // Also what no client has asked for: it has the first's streams, and who reads those waits for it.
-    if (!owner.own_pid_namespace && (living || !owner.others_ended)) end_others(owner);
+    // Also where no exec lives: what the first has left in the background has its streams, and whoever reads
+    // those waits for it.
+    if (!owner.own_pid_namespace && (living || !owner.others_killed)) end_others(owner);
     if (living) return;  // their ends lead here again
   }
   tell_exit(owner, process);
@@ -73,9 +74,10 @@ void Service::settle(Container& owner, Process& process) {
 }
 
 void Service::end_others(Container& owner) {
-  owner.others_ended = true;
+  owner.others_killed = true;
   auto change = [id = owner.id](const container::Host& host) {
-    return container::kill(host, id, SIGKILL, false);  // the first has ended: it means the others, if any
+    // Of a container whose first process has ended it means what is left in the cgroup, if anything is.
+    return container::kill(host, id, SIGKILL, false);
   };
   do_own(owner, answered_empty(change), [](const Result<std::string>&) {});
 }
@@ -84,7 +86,7 @@ void Service::tell_exit(Container& owner, Process& process) {
   read_memory_event(owner.id);  // the reason of an end is told before it
   process.phase = Phase::kStopped;
   if (&process == &owner.first && owner.violations != nullptr) owner.violations->tell_summary();
-  if (process.stdio != nullptr) process.stdio->process_ended();
+  if (process.stdio) process.stdio->process_ended();
   note(owner, process.exec_id.empty() ? "container.exit" : "exec.exit",
        concat({"pid ", std::to_string(process.pid), ", status ", std::to_string(process.exit->status)}));
   events_.publish(proto::TaskExit{.container_id = owner.id,

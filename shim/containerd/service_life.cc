@@ -46,9 +46,9 @@ proto::TaskCreate create_event(const proto::CreateTaskRequest& request) {
 
 }  // namespace
 
-Result<std::unique_ptr<Stdio>> Service::open_stdio(const StdioPaths& paths) {
-  std::unique_ptr<Stdio> stdio = TRY(Stdio::open(paths));
-  if (stdio->copier() != 0) copiers_.insert(stdio->copier());
+Result<Stdio> Service::open_stdio(const StdioPaths& paths) {
+  Stdio stdio = TRY(Stdio::open(paths));
+  if (stdio.copier() != 0) copiers_.insert(stdio.copier());
   return stdio;
 }
 

@@ -15,12 +15,12 @@ uint16_t window_side(uint32_t size) {
 
 }  // namespace
 
-Result<std::unique_ptr<Stdio>> Stdio::open(const StdioPaths& paths) {
-  auto stdio = std::unique_ptr<Stdio>(new Stdio);
-  TRY(stdio->expect_logger(paths));
-  stdio->terminal_ = paths.terminal;
-  const bool outputs = stdio->logger_.empty() && (!paths.output.empty() || !paths.error.empty());
-  if (paths.terminal || !paths.input.empty() || outputs) stdio->copier_ = TRY(Copier::start(paths));
+Result<Stdio> Stdio::open(const StdioPaths& paths) {
+  Stdio stdio;
+  TRY(stdio.expect_logger(paths));
+  stdio.terminal_ = paths.terminal;
+  const bool outputs = stdio.logger_.empty() && (!paths.output.empty() || !paths.error.empty());
+  if (paths.terminal || !paths.input.empty() || outputs) stdio.copier_ = TRY(Copier::start(paths));
   return stdio;
 }
 

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
 
@@ -16,7 +15,7 @@ namespace gabion::shim {
 class Stdio {
  public:
   // Code::kInvalid for what is no such address.
-  static Result<std::unique_ptr<Stdio>> open(const StdioPaths& paths);
+  static Result<Stdio> open(const StdioPaths& paths);
 
   // Where a worker takes 0, 1 and 2 from (take_streams()); -1: they are nothing. Closed here by given_away().
   [[nodiscard]] int streams() const { return terminal_ ? -1 : process(); }

@@ -36,7 +36,7 @@ struct Process {
   std::string exec_id;  // "": the container's first
   StdioPaths paths;
   std::string spec;  // of an exec until it is started: the OCI process as JSON
-  std::unique_ptr<Stdio> stdio;
+  std::optional<Stdio> stdio;
   Phase phase = Phase::kAdded;
   pid_t pid = 0;
   std::optional<Exit> exit;  // waited for; told once the phase is kStopped
@@ -55,7 +55,7 @@ struct Container : std::enable_shared_from_this<Container> {
   Node node;  // by what it was created, exec and update are judged as well
   bool own_pid_namespace = true;
   bool paused = false;
-  bool others_ended = false;  // without a pid namespace of its own: after the first process
+  bool others_killed = false;  // in a shared pid namespace, once the first process had ended
   Process first;
   std::map<std::string, std::unique_ptr<Process>> execs;
   std::optional<kernel::OomNotifier> oom;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <utility>
 
@@ -13,6 +14,7 @@
 #include "base/path.h"
 #include "container/spawn.h"
 #include "shim/containerd/copier.h"
+#include "shim/containerd/pipe.h"
 #include "shim/containerd/proto/message.h"
 #include "shim/containerd/ttrpc/frame.h"
 
@@ -133,16 +135,13 @@ void Workers::run_queue() {
 }
 
 Result<pid_t> Workers::fork_worker(const Inheritance& inheritance, const Work& work) {
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) return sys_error("pipe2");
-  Fd reading(ends[0]);
-  const Fd writing(ends[1]);
-  if (::fcntl(reading.get(), F_SETFL, O_NONBLOCK) != 0) return sys_error("fcntl");
+  Pipe pipe = TRY(make_pipe("worker"));
+  if (::fcntl(pipe.reading.get(), F_SETFL, O_NONBLOCK) != 0) return sys_error("fcntl");
   const pid_t pid = ::fork();
   if (pid < 0) return sys_error("fork");
-  if (pid == 0) run(inheritance, work, writing.get(), inherited_);
-  const int fd = reading.get();
-  jobs_.emplace(pid, Job{.report = std::move(reading), .received = {}, .done = {}});
+  if (pid == 0) run(inheritance, work, pipe.writing.get(), inherited_);
+  const int fd = pipe.reading.get();
+  jobs_.emplace(pid, Job{.report = std::move(pipe.reading), .received = {}, .done = {}});
   // Should it fail, the end of the worker is what is heard.
   (void)loop_.watch(fd, EPOLLIN, [this, pid](uint32_t) { receive(pid); });
   return pid;

@@ -12,6 +12,7 @@
 // unsigned or signed integer, a bool, an enumeration, another message, a std::optional of one (absent is not
 // the same as empty), or a std::vector of any of these, of kMaxElements at most. Unknown fields are skipped,
 // the last of a field that is there twice counts, and what is zero or empty is not written: proto3's rules.
+// So a member must be that by default: nothing written encodes what is anything else.
 #pragma once
 
 #include <concepts>

@@ -12,7 +12,7 @@ namespace gabion::proto {
 
 enum class TaskStatus : uint32_t { kUnknown, kCreated, kRunning, kStopped, kPaused, kPausing };
 
-// The paths of stdin, stdout and stderr are stdio.h's.
+// The paths of stdin, stdout and stderr are as in stdio_address.h.
 struct CreateTaskRequest {
   std::string id;
   std::string bundle;

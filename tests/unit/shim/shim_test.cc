@@ -23,6 +23,20 @@ Result<Flags> parse(std::vector<std::string> words) {
   return parse_flags(pointers);
 }
 
+// What is not written is read as what a new one has.
+TEST(CreateReport, SaysTheSameOnTheOtherSide) {
+  EXPECT_EQ(proto::encode(CreateReport{}), "");
+  CreateReport report;
+  report.pid = 7;
+  for (const bool shared : {false, true}) {
+    report.shared_pid_namespace = shared;
+    const Result<CreateReport> read = proto::decode<CreateReport>(proto::encode(report));
+    ASSERT_TRUE(read.ok());
+    EXPECT_EQ(read->pid, 7U);
+    EXPECT_EQ(read->shared_pid_namespace, shared);
+  }
+}
+
 TEST(Flags, AsContainerdCalls) {
   const Result<Flags> flags = parse({"-namespace", "default", "-address", "/run/c.sock", "-publish-binary",
                                      "/usr/bin/containerd", "-id", "one", "-debug", "start"});

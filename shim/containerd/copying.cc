@@ -43,7 +43,7 @@ class Copying {
   Copying(Loop& loop, CopiedFiles files, Fd control)
       : loop_(loop), files_(std::move(files)), control_(std::move(control)) {}
 
-  Status start_pipes(const Fd& process) {
+  Status start_pipes(Fd process) {
     const Fd null = TRY(open_path("/dev/null", O_RDWR));
     if (files_.input.reading.valid()) {
       Pipe pipe = TRY(make_pipe("stdio"));
@@ -202,9 +202,9 @@ void run_copier(CopiedFiles files, Fd control, Fd process, bool terminal) {
   if (!loop.ok()) ::_exit(1);
   Copying copying(**loop, std::move(files), std::move(control));
   // Whatever goes wrong, the worker hears the end of its socket.
-  const Status started = terminal ? copying.start_terminal(std::move(process)) : copying.start_pipes(process);
+  const Status started =
+      terminal ? copying.start_terminal(std::move(process)) : copying.start_pipes(std::move(process));
   if (!started.ok()) ::_exit(1);
-  process.reset();
   const Status ended = (*loop)->run([&copying] { return copying.settle(); });
   ::_exit(ended.ok() ? 0 : 1);
 }

@@ -91,17 +91,15 @@ class Streams(ShimCase):
         """Its input, its output, its size, and that it ends."""
         self.running()
         keyboard = self.fifo("keyboard")
-        screen = self.exec_terminal("one", "sh", "-c", "read x; echo got $x; stty size; read x; stty size; exit 4", _4=keyboard)
+        screen = self.exec_terminal("one", "sh", "-c", "until stty size | grep 90; do sleep 0.1; done; read x; echo got $x; "
+                                                       "until stty size | grep 200; do sleep 0.1; done; exit 4", _4=keyboard)
         with open(keyboard, "w", encoding="ascii") as file:
             self.resize("one", 90, 30)
-            time.sleep(0.2)
-            print("word", file=file, flush=True)
             eventually(lambda: "30 90\r\n" in screen.read(), "the first size")
+            print("word", file=file, flush=True)
+            eventually(lambda: "got word\r\n" in screen.read(), "what was typed")
             self.resize("one", 200, 31)
-            time.sleep(0.2)
-            print(file=file, flush=True)
-            eventually(lambda: "31 200\r\n" in screen.read(), "the second")
-        self.assertIn("got word\r\n", screen.text)
+            eventually(lambda: "31 200\r\n" in screen.read(), "the second size")
         self.assertEqual(self.wait("one"), 4)
         eventually(lambda: (screen.read(), screen.ended)[1], "the end of the output")
         self.assertIn("stopped", self.fails(PRECONDITION, "ResizePty", {1: self.id, 2: "one", 3: 1, 4: 1}))
@@ -138,7 +136,7 @@ class Streams(ShimCase):
         script = "trap '' HUP; echo here; sleep 1000 & exit 0"
         screen = self.exec_terminal("terminal", "sh", "-c", script)
         self.wait("terminal")
-        eventually(lambda: (screen.read(), screen.ended)[1], "the terminal's end", 5)
+        eventually(lambda: (screen.read(), screen.ended)[1], "the terminal's end", 15)
         self.assertEqual(screen.text, "here\r\n")
         pipe = Reader(self, self.work + "/pipe.out")
         self.exec("pipe", "sh", "-c", script, _5=pipe.path)
@@ -148,7 +146,7 @@ class Streams(ShimCase):
         pipe.read()
         self.assertFalse(pipe.ended)  # who waits for the process, as Docker does, is told of what comes after it
         self.client.call("Delete", {1: self.id, 2: "pipe"})
-        eventually(lambda: (pipe.read(), pipe.ended)[1], "the pipe's end", 5)
+        eventually(lambda: (pipe.read(), pipe.ended)[1], "the pipe's end", 15)
         self.no_copier()
 
     def test_what_writes_in_the_background_keeps_nobody(self):
@@ -193,7 +191,7 @@ class Streams(ShimCase):
         self.assertEqual(os.readlink(f"/proc/{other}/ns/pid"), os.readlink(f"/proc/{pid}/ns/pid"))
         self.client.call("Start", {1: "two"})
         self.client.call("Wait", {1: "two"})
-        eventually(lambda: (pipe.read(), pipe.ended)[1], "the end of the output", 5)
+        eventually(lambda: (pipe.read(), pipe.ended)[1], "the end of the output", 15)
         self.assertEqual(pipe.text, "here\n")
         self.assertEqual(self.status(), RUNNING)
 
@@ -237,15 +235,15 @@ class Streams(ShimCase):
         self.client.call("Start", {1: self.id, 2: "one"})
         eventually(lambda: screen.read(), "a word")
         self.assertEqual(screen.text, "held\r\n")
-        time.sleep(0.2)
         # As often as one likes: nobody waits, and what cannot be kept is refused.
-        said = []
-        for _ in range(1000):
+        said = set()
+        end = time.monotonic() + 20
+        while not said and time.monotonic() < end:
             try:
                 self.resize("one", 80, 25)
             except RpcError as error:
-                said.append((error.code, error.text))
-        self.assertEqual(set(said), {(PRECONDITION, "the container does not let go of its terminal")})
+                said.add((error.code, error.text))
+        self.assertEqual(said, {(PRECONDITION, "the container does not let go of its terminal")})
         self.client.call("CloseIO", {1: self.id, 2: "one", 3: True})
         self.exec("two", "true")
         self.assertEqual(self.wait("two"), 0)

@@ -159,6 +159,8 @@ class Copying {
   void deleted() {
     loop_.forget(control_.get());
     control_.reset();
+    ended_ = true;
+    if (process_.valid()) take_terminal();  // so that what it has is among these
     for (Stream& stream : outputs_) stream.keeper.reset();
     (void)loop_.after(kAfterDeletionMs, [this] { finish_outputs(); });
     process_ended();

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <string>
 
 #include "base/path.h"
@@ -91,6 +92,14 @@ Status Copier::resize(uint16_t rows, uint16_t columns) const {
 }
 
 void Copier::process_ended() const { (void)::shutdown(control_.get(), SHUT_WR); }
+
+bool Copier::has_unread() {
+  char word = 0;
+  const ssize_t size = ::recv(control_.get(), &word, sizeof(word), MSG_DONTWAIT);
+  if (size > 0) has_unread_ = word == kUnread;
+  const bool ended = size == 0 || (size < 0 && errno != EAGAIN);
+  return has_unread_ && !ended;
+}
 
 Status take_streams(int process) {
   for (int fd = 0; fd < 3; ++fd) {

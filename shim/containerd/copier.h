@@ -40,6 +40,8 @@ class Copier {
   // It copies what is left, and waits for who has not read it yet. Nobody will once this object is gone, or
   // the shim: then it waits for nobody but who reads already, and for two seconds for more.
   void process_ended() const;
+  // The process has ended, and what it said last waits for who reads it.
+  [[nodiscard]] bool has_unread();
 
  private:
   Copier(pid_t pid, Fd process, Fd control)
@@ -50,6 +52,7 @@ class Copier {
   Fd process_;
   Fd control_;
   bool input_closed_ = false;
+  bool has_unread_ = false;
 };
 
 // In a worker: the process's ends of the pipes become its 0, 1 and 2.

@@ -74,9 +74,15 @@ class Copying {
   // After every turn: a keeper hears that nothing is written any more. True: there is nothing left to do.
   bool settle() {
     bool done = true;
+    bool unread = false;
     for (const Stream& stream : outputs_) {
       if (stream.pump->done() && stream.keeper != nullptr) stream.keeper->written();
       done = done && stream.pump->done() && (stream.keeper == nullptr || stream.keeper->done());
+      unread = unread || (stream.keeper != nullptr && stream.keeper->has_unread());
+    }
+    if (ended_ && unread && !told_unread_) {
+      told_unread_ = true;
+      (void)::send(control_.get(), &kUnread, sizeof(kUnread), MSG_NOSIGNAL | MSG_DONTWAIT);
     }
     return ended_ && done;
   }
@@ -145,25 +151,33 @@ class Copying {
     }
   }
 
-  // The outputs first, since whoever holds the input may keep this waiting.
   void process_ended() {
-    ended_ = true;
-    if (process_.valid()) take_terminal();
-    if (terminal_.valid()) finish_outputs();  // a session's end takes its terminal along
-    files_.input.keeper.reset();
-    input_.reset();
-    terminal_.reset();
+    end();
+    let_go();
   }
 
   // Whoever reads goes on, and where nobody does writing fails (EPIPE).
   void deleted() {
     loop_.forget(control_.get());
     control_.reset();
-    ended_ = true;
-    if (process_.valid()) take_terminal();  // so that what it has is among these
+    end();
     for (Stream& stream : outputs_) stream.keeper.reset();
     (void)loop_.after(kAfterDeletionMs, [this] { finish_outputs(); });
-    process_ended();
+    let_go();
+  }
+
+  // A terminal that is on its way has come by now.
+  void end() {
+    ended_ = true;
+    if (process_.valid()) take_terminal();
+  }
+
+  // The outputs first, since whoever holds the input may keep this waiting.
+  void let_go() {
+    if (terminal_.valid()) finish_outputs();  // a session's end takes its terminal along
+    files_.input.keeper.reset();
+    input_.reset();
+    terminal_.reset();
   }
 
   void finish_outputs() {
@@ -179,6 +193,7 @@ class Copying {
   std::unique_ptr<Pump> input_;
   std::vector<Stream> outputs_;
   bool ended_ = false;
+  bool told_unread_ = false;
 };
 
 std::vector<int> numbers(const CopiedFiles& files, const Fd& control, const Fd& process) {

@@ -33,7 +33,11 @@ struct CopierWord {
   uint16_t columns = 0;
 };
 
-// The copier's whole life, in the shim's child. `control`: the shim speaks. `process`: without a terminal the
+// What the copier says, once: the process has ended, and what it wrote has not been read yet. The copier's end
+// takes it back.
+constexpr char kUnread = 'u';
+
+// The copier's whole life, in the shim's child. `control`: as above. `process`: without a terminal the
 // process's ends are sent over it, in the order of their numbers; else its master comes over it, or nothing
 // before its end.
 [[noreturn]] void run_copier(CopiedFiles files, Fd control, Fd process, bool terminal);

@@ -1,6 +1,7 @@
 #include "shim/containerd/fifo.h"
 
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -14,8 +15,9 @@ namespace gabion::shim {
 
 namespace {
 
-// The kernel tells nobody that a fifo has got its first reader: epoll(7) wakes no writer for it.
-constexpr int64_t kFirstPauseMs = 5;
+// The kernel tells nobody that a fifo has got its first reader, or that it is empty: epoll(7) wakes no writer
+// for it.
+constexpr int64_t kFirstPauseMs = 1;
 constexpr int64_t kLongestPauseMs = 1000;
 
 }  // namespace
@@ -42,10 +44,19 @@ void FifoKeeper::written() {
   look_for_reader();
 }
 
+bool FifoKeeper::has_unread() const {
+  int bytes = 0;
+  return writing_.valid() && ::ioctl(writing_.get(), FIONREAD, &bytes) == 0 && bytes > 0;
+}
+
 void FifoKeeper::look_for_reader() {
   timer_ = 0;
   const Result<Fd> other = open_fifo(path_, O_WRONLY);
-  if (other.ok() || other.error().sys_errno != ENXIO) return writing_.reset();
+  const bool no_reader = !other.ok() && other.error().sys_errno == ENXIO;
+  const bool no_name = !other.ok() && !no_reader;
+  if (no_name || (!no_reader && !has_unread())) return writing_.reset();
+  if (!no_reader && !has_reader_) pause_ms_ = kFirstPauseMs;  // it is about to be done
+  has_reader_ = !no_reader;
   timer_ = loop_.after(pause_ms_, [this] { look_for_reader(); });
   pause_ms_ = std::min(pause_ms_ * 2, kLongestPauseMs);
 }

@@ -19,7 +19,8 @@ Result<Fd> open_fifo(const std::string& path, int flags);
 // Keeps what a process writes until somebody has read it. containerd opens its end in its own time, and again
 // after it was started anew: open(2) for reading waits for a writer, who may have come and gone by then, and
 // what was written goes with the last descriptor of the fifo. So the reading end is open while the process
-// is, and after that a writing end, until there is a reader: it reads what there is, and then the end.
+// is, and after that a writing end, until there is a reader and nothing is left to read: then that one reads
+// the end. Who opens it and goes away without reading is no reader.
 class FifoKeeper {
  public:
   // `reading`: open_fifo() of the path.
@@ -33,6 +34,8 @@ class FifoKeeper {
   void written();
   // Somebody has read it, or nobody ever will: the fifo's name is gone.
   [[nodiscard]] bool done() const { return !reading_.valid() && !writing_.valid(); }
+  // All is written, and some of it has not been read.
+  [[nodiscard]] bool has_unread() const;
 
  private:
   void look_for_reader();
@@ -41,6 +44,7 @@ class FifoKeeper {
   std::string path_;
   Fd reading_;
   Fd writing_;
+  bool has_reader_ = false;
   int64_t pause_ms_ = 0;
   uint64_t timer_ = 0;  // 0: none
 };

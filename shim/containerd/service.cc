@@ -15,6 +15,12 @@ namespace gabion::shim {
 
 namespace {
 
+// containerd that was started again opens a process's fifos in the background, asks for its state, and gives
+// up what it has not opened yet if that has ended: its last words would be lost. So who asks of somebody whose
+// words wait for a reader has to wait for that reader, too, but not for long: there may be none.
+constexpr int64_t kReaderMs = 100;
+constexpr int64_t kReaderStepMs = 5;
+
 // containerd takes "not found" for the end it waited for.
 Error already_finished() { return make_error(Code::kNotFound, "process already finished: not found"); }
 
@@ -103,7 +109,18 @@ void Service::do_own(const Container& owner, const Operation& operation, Workers
 // --- answered from memory ----------------------------------------------------------------------
 
 Status Service::state(const proto::ProcessRequest& request, pid_t /*caller*/, const Respond& respond) {
+  return state_within(kReaderMs, request, respond);
+}
+
+Status Service::state_within(int64_t left_ms, const proto::ProcessRequest& request, const Respond& respond) {
   const auto [owner, process] = TRY(target(request.id, request.exec_id));
+  if (left_ms > 0 && process.phase == Phase::kStopped && process.stdio && process.stdio->has_unread()) {
+    loop_.after(kReaderStepMs, [this, left_ms, request, respond] {
+      Status status = state_within(left_ms - kReaderStepMs, request, respond);
+      if (!status.ok()) respond(std::move(status).error());
+    });
+    return ok_status();
+  }
   proto::StateResponse response;
   response.id = owner.id;
   response.exec_id = request.exec_id;

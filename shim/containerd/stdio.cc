@@ -57,4 +57,6 @@ void Stdio::process_ended() const {
   if (copier_) copier_->process_ended();
 }
 
+bool Stdio::has_unread() { return copier_ && copier_->has_unread(); }
+
 }  // namespace gabion::shim

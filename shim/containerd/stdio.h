@@ -31,6 +31,8 @@ class Stdio {
   [[nodiscard]] Status resize(uint32_t width, uint32_t height) const;
   void close_input();
   void process_ended() const;
+  // The process has ended, and what it said last waits for who reads it.
+  [[nodiscard]] bool has_unread();
 
  private:
   Stdio() = default;

@@ -8,6 +8,7 @@ import sys
 import unittest
 
 from engine import GROUP, RUNTIME, cgroups, enter_node, eventually
+from protobuf import message
 from ttrpc_client import Client, RpcError
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "e2e"))
@@ -55,6 +56,15 @@ class ShimCase(unittest.TestCase):
         with open(bundle + "/address", encoding="ascii") as file:
             self.assertEqual(file.read(), done.stdout)
         return done.stdout[len("unix://"):]
+
+    def policy_options(self, policy):
+        """Options of Create, as Docker and the CRI plug-in send them, that name that policy."""
+        os.makedirs("/etc/gabion", exist_ok=True)
+        path = f"/etc/gabion/{self.id}.json"
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(policy, file)
+        self.addCleanup(os.unlink, path)
+        return message({1: "runtimeoptions.v1.Options", 2: message({2: path})})
 
     def connect(self):
         self.clients.append(Client(self.path))

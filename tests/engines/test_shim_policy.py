@@ -5,7 +5,6 @@ import os
 import unittest
 
 from engine import IS_GABION
-from protobuf import message
 from shim_case import RUNNING, ShimCase
 
 PROCESS = {"cwd": "/", "env": ["PATH=/bin"], "user": {"uid": 0, "gid": 0}}
@@ -13,15 +12,6 @@ PROCESS = {"cwd": "/", "env": ["PATH=/bin"], "user": {"uid": 0, "gid": 0}}
 
 @unittest.skipUnless(IS_GABION, "gabion's own shim")
 class Policy(ShimCase):
-    def options(self, policy):
-        """Options as Docker and the CRI plug-in send them, that name that policy."""
-        os.makedirs("/etc/gabion", exist_ok=True)
-        path = f"/etc/gabion/{self.id}.json"
-        with open(path, "w", encoding="utf-8") as file:
-            json.dump(policy, file)
-        self.addCleanup(os.unlink, path)
-        return message({1: "runtimeoptions.v1.Options", 2: message({2: path})})
-
     def read_inside(self, pid, name):
         with open(f"/proc/{pid}/{name}", encoding="utf-8") as file:
             return file.read()
@@ -36,7 +26,7 @@ class Policy(ShimCase):
         self.assert_binary_out_of_reach(self.client.call("Connect", {1: self.id})[1])
 
     def test_without_a_user_namespace(self):
-        options = self.options({"extends": "restricted", "userNamespace": False})
+        options = self.policy_options({"extends": "restricted", "userNamespace": False})
         pid = self.client.call("Create", {1: self.id, 2: self.bundle, 10: options})[1]
         # Until it is started it is gabion's program, inside, with the host's root for a user.
         self.assert_binary_out_of_reach(pid)
@@ -56,7 +46,7 @@ class Policy(ShimCase):
 
     def test_an_exception_without_a_user_namespace_beside_one_with(self):
         """The policy of a runtime is its containers' own: the next one of the same pod's shim has its user namespace."""
-        options = self.options({"extends": "restricted", "userNamespace": False})
+        options = self.policy_options({"extends": "restricted", "userNamespace": False})
         self.client.call("Create", {1: self.id, 2: self.bundle, 10: options})
         bundle = self.make_bundle("two", "sleep", "1000")
         pid = self.create("two", bundle)

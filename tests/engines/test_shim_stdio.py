@@ -9,8 +9,7 @@ import time
 import unittest
 
 from engine import IS_GABION, eventually
-from protobuf import message
-from shim_case import PRECONDITION, RUNNING, ShimCase
+from shim_case import PRECONDITION, RUNNING, STOPPED, ShimCase
 from test_shim import shims
 from ttrpc_client import RpcError
 
@@ -86,6 +85,42 @@ class Streams(ShimCase):
             done = subprocess.run(["cat", f"{self.work}/{name}"], stdin=subprocess.DEVNULL, capture_output=True, text=True,
                                   timeout=10, check=True)
             self.assertEqual(done.stdout, name + "\n")
+
+    def say(self, words):
+        """A process that says this and ends, before anybody reads: the fifo."""
+        self.running()
+        path = self.fifo("out")
+        self.exec("one", "echo", words, _5=path)
+        self.wait("one")
+        return path
+
+    def test_who_opens_and_does_not_read_takes_nothing_along(self):
+        """As containerd does that is ended just then."""
+        path = self.say("last words")
+        for pause in (0, 0.1, 0.5, 1.5):
+            fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+            time.sleep(pause)
+            os.close(fd)
+        done = subprocess.run(["cat", path], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=10, check=True)
+        self.assertEqual(done.stdout, "last words\n")
+        self.no_copier()
+
+    def test_state_waits_for_who_is_about_to_read(self):
+        """containerd that was started again opens the fifo in the background, asks for the state, and gives up what it has
+        not opened by then. It is not kept for ever: nobody may read at all."""
+        path = self.say("last words")
+
+        def asked():
+            begun = time.monotonic()
+            self.assertEqual(self.status("one"), STOPPED)
+            return time.monotonic() - begun
+        eventually(lambda: asked() > 0.09, "it waits for a reader")
+        stream = self.client.ask("State", {1: self.id, 2: "one"})
+        with open(path, encoding="ascii") as file:
+            self.assertEqual(file.read(), "last words\n")
+        self.assertEqual(self.client.answer(stream)[4], STOPPED)
+        self.no_copier()
+        self.assertLess(min(asked() for _ in range(20)), 0.05)
 
     def test_terminal(self):
         """Its input, its output, its size, and that it ends."""
@@ -221,12 +256,7 @@ class Streams(ShimCase):
             names.append("CAP_SYS_PTRACE")
         with open(self.bundle + "/config.json", "w", encoding="utf-8") as file:
             json.dump(document, file)
-        os.makedirs("/etc/gabion", exist_ok=True)
-        policy = f"/etc/gabion/{self.id}.json"
-        with open(policy, "w", encoding="utf-8") as file:
-            json.dump({"extends": "passthrough"}, file)
-        self.addCleanup(os.unlink, policy)
-        options = message({1: "runtimeoptions.v1.Options", 2: message({2: policy})})
+        options = self.policy_options({"extends": "passthrough"})
         self.client.call("Create", {1: self.id, 2: self.bundle, 10: options})
         self.client.call("Start", {1: self.id})
         process = PROCESS | {"capabilities": document["process"]["capabilities"], "args": ["holder", "terminal"]}

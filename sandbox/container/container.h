@@ -17,6 +17,7 @@
 #include "base/json.h"
 #include "base/result.h"
 #include "kernel/cgroup.h"
+#include "kernel/overlay.h"
 #include "oci/spec.h"
 #include "policy/harden.h"
 #include "policy/policy.h"
@@ -55,6 +56,10 @@ struct CreateOptions {
   bool no_pivot = false;
   bool no_new_keyring = false;
   std::optional<RootIds> root_ids;
+  // Mounts the root at root.path, in a mount namespace of the caller's own; called once the bundle was read,
+  // before the root is looked at. What it returns is there as a view only (kernel::mount_overlay_view()): the
+  // container gets the layers, and what is missing in the root is made in the overlay itself. May be empty.
+  std::function<Result<std::optional<kernel::OverlayLayout>>()> mount_root;
   bool detach = true;  // false only for foreground `run`
   int watcher = -1;   // socket of the caller's parent, who listens to violations itself (watcher.h); borrowed
   int recorder = -1;  // record() sets it: socket that takes the listener of a recording; borrowed

@@ -252,12 +252,13 @@ Result<std::unique_ptr<Launch>> launch(const Host& host, const Store& store, con
   if (!host.policy->user_namespace && reaches_host_root(config.spec)) TRY(run_from_sealed_copy());
   Reservation reservation = TRY(store.reserve(options.id));
   kernel::NetworkMaker network = TRY(begin_network(*host.policy, config.spec));
+  PlanInputs inputs;
+  if (options.mount_root) inputs.root_overlay = TRY(options.mount_root());
   const Judged judged = TRY(judge(host, options, std::move(config)));
   const oci::Spec& spec = judged.hardened.spec();
 
   auto made = std::make_unique<Launch>(store, std::move(reservation),
                                        first_state(host, options, judged.config, judged.hardened));
-  PlanInputs inputs;
   inputs.id = options.id;
   inputs.bundle = judged.config.bundle;
   inputs.stage = join_path(store.directory(options.id), "stage");

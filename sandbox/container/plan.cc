@@ -1,4 +1,4 @@
-// Plan: the namespaces, the root and the odds and ends. plan_mounts.cc, plan_devices.cc, plan_sysctls.cc
+// Plan: the namespaces and the odds and ends. plan_root.cc, plan_mounts.cc, plan_devices.cc, plan_sysctls.cc
 // and plan_process.cc have the rest.
 #include "container/plan.h"
 
@@ -124,50 +124,6 @@ Result<NamespacePlan> plan_namespaces(const policy::HardenedSpec& hardened, cons
   }
   if (plan.user.valid() && !hardened.controls().seal_namespaces) {
     plan.owner = NamespacePlan::Owner::kContainer;
-  }
-  return plan;
-}
-
-// The maps of the joined namespace are what its processes have; the root must not be for others.
-Status check_root_ids(const NamespacePlan& namespaces, const PlanInputs& inputs, const oci::Linux& asked) {
-  if (!inputs.root_ids || inputs.slot) return ok_status();
-  if (namespaces.user.valid() && inputs.root_ids->uids == asked.uid_mappings &&
-      inputs.root_ids->gids == asked.gid_mappings) {
-    return ok_status();
-  }
-  return make_error(Code::kInvalid,
-                    "rootfs: its uidmap and gidmap are not the mappings of the container's user namespace");
-}
-
-Result<RootPlan> plan_root(const policy::HardenedSpec& hardened, const Survey& survey,
-                           const PlanInputs& inputs) {
-  const oci::Spec& spec = hardened.spec();
-  RootPlan plan;
-  const std::string path = root_path(spec, inputs.bundle);
-  // The directory that was judged: a link swapped since leads nowhere new.
-  Result<Fd> directory = survey.root.valid() ? open_at(survey.root.get(), ".", O_PATH | O_DIRECTORY)
-                                             : open_path(path, O_PATH | O_DIRECTORY);
-  if (!directory.ok()) {
-    return std::move(directory).error().wrap("invalid rootfs: root.path must be an existing directory");
-  }
-  plan.directory = std::move(directory).value();
-  const std::string resolved = TRY(path_of(plan.directory.get()));
-  if (resolved == "/") {
-    return make_error(Code::kInvalid, "invalid rootfs: root.path is the host's own root");
-  }
-  plan.shift = inputs.slot.has_value() || inputs.root_ids.has_value();
-  plan.readonly = spec.root->readonly;
-  plan.nosuid_nodev = hardened.controls().seal_namespaces;
-  plan.late_readonly = plan.readonly && !hardened.controls().seal_namespaces;
-  plan.propagation = propagation_flag(spec.linux_.rootfs_propagation);
-  if (plan.shift && kernel::filesystem_name(plan.directory.get()) == "overlay") {
-    // Docker names layers relative to its overlay2 directory once the option string is long;
-    // root.path is <overlay2>/<layer>/merged.
-    const std::string base = clean_path(join_path(path, "../.."));
-    const kernel::OverlayLayout layout = TRY_AT(kernel::overlay_layout(plan.directory.get(), base), "rootfs");
-    plan.layers = TRY_AT(kernel::open_layers(layout), "rootfs");
-  } else {
-    plan.tree = TRY_AT(kernel::clone_tree(plan.directory.get(), true), "rootfs");
   }
   return plan;
 }

@@ -66,7 +66,10 @@ struct DeviceNode {
 
 struct RootPlan {
   Fd directory;  // the engine's root as it stands: mount points are made through it, as the host's root
-  Fd tree;       // a detached copy, when the root is not an overlay that must be rebuilt
+  // `directory` is a view of this, which is mounted there once something is to be written
+  // (make_in_engine_root()).
+  std::optional<kernel::OverlayLayout> view_of;
+  Fd tree;  // a detached copy, when the root is not an overlay that must be rebuilt
   std::optional<kernel::OverlayLayers> layers;
   bool shift = false;  // idmap it by the container's user namespace
   bool readonly = false;
@@ -189,6 +192,7 @@ struct PlanInputs {
   bool no_pivot = false;
   bool no_new_keyring = false;
   std::optional<RootIds> root_ids;
+  std::optional<kernel::OverlayLayout> root_overlay;  // CreateOptions::mount_root's
 };
 
 // Opens, clones and compiles; changes nothing that outlives this process but missing mount points

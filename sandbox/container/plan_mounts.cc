@@ -112,12 +112,12 @@ Result<MountOp> plan_mount(const oci::Mount& mount, const Survey& survey, const 
 // Mount points on the root filesystem itself are made now, through the engine's own mount and as the
 // host's root: below an idmapped mount the host's root has no id to make them with. What lies below
 // another mount is made by the launch, on that mount.
-Status make_mount_point(const Plan& plan, const MountOp& op, const std::vector<MountOp>& earlier) {
-  for (const MountOp& outer : earlier) {
+Status make_mount_point(Plan& plan, const MountOp& op) {
+  for (const MountOp& outer : plan.mounts) {
     if (path_is_within(op.destination, outer.destination) && op.destination != outer.destination)
       return ok_status();
   }
-  Result<Fd> made = make_in_root(plan.root.directory.get(), op.destination, op.node, op.links);
+  Result<Fd> made = make_in_engine_root(plan.root, op.destination, op.node, op.links);
   if (made.ok()) return ok_status();
   if (made.error().sys_errno == EROFS) {
     return make_error(Code::kSystem,
@@ -129,13 +129,13 @@ Status make_mount_point(const Plan& plan, const MountOp& op, const std::vector<M
 
 }  // namespace
 
-void make_working_directory(const Plan& plan) {
+void make_working_directory(Plan& plan) {
   const std::string path = clean_path(plan.process.cwd);
   for (const MountOp& mount : plan.mounts) {
     // What is inside a mount of the engine's is the engine's; a volatile path shows what is below it.
     if (mount.kind != MountOp::Kind::kVolatile && path_is_within(path, mount.destination)) return;
   }
-  (void)make_in_root(plan.root.directory.get(), path, NodeKind::kDirectory);
+  (void)make_in_engine_root(plan.root, path, NodeKind::kDirectory, Links::kInside);
 }
 
 Status plan_mounts(Plan& plan, const policy::HardenedSpec& hardened, const Survey& survey) {
@@ -162,12 +162,12 @@ Status plan_mounts(Plan& plan, const policy::HardenedSpec& hardened, const Surve
     dev.type = dev.source = "tmpfs";
     dev.options = {"nosuid", "noexec", "strictatime", "mode=755", "size=65536k"};
     MountOp op = TRY(plan_mount(dev, survey, plan, controls.tmpfs_bytes));
-    TRY(make_mount_point(plan, op, plan.mounts));
+    TRY(make_mount_point(plan, op));
     plan.mounts.push_back(std::move(op));
   }
   for (const oci::Mount& mount : spec.mounts) {
     MountOp op = TRY(plan_mount(mount, survey, plan, controls.tmpfs_bytes));
-    TRY(make_mount_point(plan, op, plan.mounts));
+    TRY(make_mount_point(plan, op));
     plan.mounts.push_back(std::move(op));
   }
   return ok_status();

@@ -17,13 +17,19 @@ struct OverlayLayout {
   std::string work;
 };
 
-// From a mountinfo super-options field ("rw,lowerdir=/a:/b,upperdir=/u,workdir=/w"): \ooo escapes of
-// mountinfo and \: of overlayfs undone. Pure.
+// From a mountinfo super-options field or what was given to mount(2) ("rw,lowerdir=/a:/b,upperdir=/u,
+// workdir=/w"): \ooo escapes of mountinfo and \: of overlayfs undone. Pure.
 Result<OverlayLayout> parse_overlay_options(std::string_view options);
 
 // The layout of the overlay mounted at `fd`; relative layers (Docker, when its option string grows
 // beyond a page) are below `relative_base`.
 Result<OverlayLayout> overlay_layout(int fd, const std::string& relative_base);
+
+// Covers `target` with what such an overlay shows, its upper layer the topmost lower one: nobody can write to
+// it, so that overlayfs makes no work directory and writes nothing back when it goes.
+Status mount_overlay_view(const OverlayLayout& layout, int target);
+// Covers `target` with the overlay itself.
+Status mount_overlay(const OverlayLayout& layout, int target);
 
 // Detached, private copies of the layers' mounts: made once, in the caller's mount namespace.
 struct OverlayLayers {

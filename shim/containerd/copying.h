@@ -33,8 +33,8 @@ struct CopierWord {
   uint16_t columns = 0;
 };
 
-// What the copier says, once: the process has ended, and what it wrote has not been read yet. The copier's end
-// takes it back.
+// What the copier says, once: the process has ended, and what it wrote has not been read yet. The copier's
+// end takes it back.
 constexpr char kUnread = 'u';
 
 // The copier's whole life, in the shim's child. `control`: as above. `process`: without a terminal the

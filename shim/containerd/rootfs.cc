@@ -104,11 +104,14 @@ Status mount_file(const proto::Mount& mount, kernel::MountOptions options, int t
   return kernel::attach(made.get(), target);
 }
 
-Status mount_one(const proto::Mount& mount, const std::string& root) {
-  // What was mounted before is the image's, and so are its links.
+// What was mounted before is the image's, and so are its links.
+Result<Fd> open_target(const proto::Mount& mount, const std::string& root) {
   const Fd top = TRY(open_path(root, O_PATH | O_DIRECTORY));
-  const Fd target =
-      TRY(open_in_root(top.get(), mount.target.empty() ? "." : mount.target, O_PATH | O_DIRECTORY));
+  return open_in_root(top.get(), mount.target.empty() ? "." : mount.target, O_PATH | O_DIRECTORY);
+}
+
+Status mount_one(const proto::Mount& mount, const std::string& root) {
+  const Fd target = TRY(open_target(mount, root));
   if (mount.type == "overlay") {
     return mount_overlay(mount, concat({"/proc/self/fd/", std::to_string(target.get())}));
   }
@@ -124,6 +127,12 @@ Status mount_one(const proto::Mount& mount, const std::string& root) {
   }
   const Fd made = TRY(kernel::new_filesystem(mount.type, mount.source, options.data, options.attributes.set));
   return kernel::attach(made.get(), target.get());
+}
+
+// The topmost mount is the whole root, and an overlay as engines ask for it.
+bool is_plain_overlay(const proto::Mount& mount) {
+  return mount.type == "overlay" && mount.target.empty() &&
+         kernel::parse_mount_options(mount.options).attributes.set == 0;
 }
 
 }  // namespace
@@ -150,18 +159,25 @@ Result<OverlayOptions> overlay_options(const std::vector<std::string>& options, 
                             std::to_string(made.text.size()), " bytes)"}));
 }
 
-Status mount_rootfs(const std::vector<proto::Mount>& mounts, const std::optional<container::RootIds>& ids,
-                    const std::string& target) {
-  if (mounts.empty()) return ok_status();
+Result<std::optional<kernel::OverlayLayout>> mount_rootfs(const RootMounts& root, const std::string& target) {
+  std::optional<kernel::OverlayLayout> overlay;
+  if (root.mounts.empty()) return overlay;
   if (::unshare(CLONE_NEWNS) != 0) return sys_error("rootfs: a mount namespace of its own");
   if (::mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr) != 0)
     return sys_error("rootfs: propagation");
   if (::mkdir(target.c_str(), 0711) != 0 && errno != EEXIST) return sys_error(concat({"mkdir ", target}));
-  for (const proto::Mount& mount : mounts) {
-    const proto::Mount plain = TRY(without_ids(mount, ids));
-    TRY_AT(mount_one(plain, target), "rootfs");
+  for (const proto::Mount& mount : root.mounts) {
+    const proto::Mount plain = TRY(without_ids(mount, root.ids));
+    const bool last = &mount == &root.mounts.back();
+    if (last && root.shifted && is_plain_overlay(plain)) {
+      overlay = TRY_AT(kernel::parse_overlay_options(join(plain.options, ',')), "rootfs");
+      const Fd directory = TRY(open_target(plain, target));
+      TRY_AT(kernel::mount_overlay_view(*overlay, directory.get()), "rootfs");
+    } else {
+      TRY_AT(mount_one(plain, target), "rootfs");
+    }
   }
-  return ok_status();
+  return overlay;
 }
 
 }  // namespace gabion::shim

@@ -1,5 +1,5 @@
-// The mounts of a CreateTaskRequest, which the shim makes itself. The library then takes an overlay apart
-// again and gives the container its layers, each idmapped (container/survey_mounts.h).
+// The mounts of a CreateTaskRequest, which the shim makes itself. The library gives the container the layers
+// of an overlay, each idmapped (kernel/overlay.h).
 #pragma once
 
 #include <optional>
@@ -7,16 +7,22 @@
 #include <vector>
 
 #include "base/result.h"
+#include "kernel/overlay.h"
 #include "shim/containerd/proto/common.h"
 #include "shim/containerd/rootfs_ids.h"
 
 namespace gabion::shim {
 
+struct RootMounts {
+  std::vector<proto::Mount> mounts;       // none: the directory is the root file system
+  std::optional<container::RootIds> ids;  // root_ids(mounts)
+  bool shifted = false;                   // the container is to have a user namespace of its own
+};
+
 // In a worker, on `target`, in a mount namespace of the worker's own, which receives the host's mounts and
-// gives it none: nothing can be left behind, whoever is killed when. No mounts: the directory is the root
-// file system. `ids` are root_ids(mounts).
-Status mount_rootfs(const std::vector<proto::Mount>& mounts, const std::optional<container::RootIds>& ids,
-                    const std::string& target);
+// gives it none: nothing can be left behind, whoever is killed when. What CreateOptions::root_overlay is to
+// be: of an overlay that is taken apart anyway a view is enough.
+Result<std::optional<kernel::OverlayLayout>> mount_rootfs(const RootMounts& root, const std::string& target);
 
 // mount(2) takes one page of options. The layers of an overlay, relative to the directory they share when
 // that makes them fit: what to change to first ("": nothing), and the options. Pure.

@@ -16,8 +16,8 @@ namespace gabion::shim {
 namespace {
 
 // containerd that was started again opens a process's fifos in the background, asks for its state, and gives
-// up what it has not opened yet if that has ended: its last words would be lost. So who asks of somebody whose
-// words wait for a reader has to wait for that reader, too, but not for long: there may be none.
+// up what it has not opened yet if that has ended: its last words would be lost. So who asks of somebody
+// whose words wait for a reader has to wait for that reader, too, but not for long: there may be none.
 constexpr int64_t kReaderMs = 100;
 constexpr int64_t kReaderStepMs = 5;
 

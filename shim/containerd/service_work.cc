@@ -95,8 +95,14 @@ Result<std::string> run_create(const CreateWork& work) {
                  [&](const container::Host& host) -> Result<std::string> {
                    // The policy and the log are open, and the logger has the host's mounts, not these.
                    return with_logger(host, work.logger, work.create.id, [&]() -> Result<std::string> {
-                     TRY(mount_rootfs(work.rootfs, work.create.root_ids, work.create.bundle + "/rootfs"));
-                     const container::Created created = TRY(container::create(host, work.create));
+                     container::CreateOptions options = work.create;
+                     options.mount_root = [&] {
+                       return mount_rootfs({.mounts = work.rootfs,
+                                            .ids = work.create.root_ids,
+                                            .shifted = host.policy->user_namespace || work.create.root_ids},
+                                           work.create.bundle + "/rootfs");
+                     };
+                     const container::Created created = TRY(container::create(host, options));
                      return proto::encode(report_of(created));
                    });
                  });

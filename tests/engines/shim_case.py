@@ -63,7 +63,7 @@ class ShimCase(unittest.TestCase):
         path = f"/etc/gabion/{self.id}.json"
         with open(path, "w", encoding="utf-8") as file:
             json.dump(policy, file)
-        self.addCleanup(os.unlink, path)
+        self.addCleanup(lambda: os.path.exists(path) and os.unlink(path))
         return message({1: "runtimeoptions.v1.Options", 2: message({2: path})})
 
     def connect(self):

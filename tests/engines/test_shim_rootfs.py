@@ -13,8 +13,107 @@ from shim_case import SHIM, ShimCase
 from ttrpc_client import RpcError
 
 
+class RootCase(ShimCase):
+    def edit_config(self, edit):
+        config = f"{self.bundle}/config.json"
+        with open(config, encoding="utf-8") as file:
+            document = json.load(file)
+        edit(document)
+        with open(config, "w", encoding="utf-8") as file:
+            json.dump(document, file)
+
+    def add_hook(self, script):
+        """A createRuntime hook, which the policy allows: its path."""
+        hook = self.work + "/hook"
+        with open(hook, "w", encoding="utf-8") as file:
+            file.write("#!/bin/sh\n" + script)
+        os.chmod(hook, 0o755)
+        os.makedirs("/etc/gabion", exist_ok=True)
+        with open("/etc/gabion/policy.json", "w", encoding="utf-8") as file:
+            json.dump({"extends": "restricted", "hooks": [{"paths": [hook]}]}, file)
+        self.addCleanup(os.unlink, "/etc/gabion/policy.json")
+        self.edit_config(lambda document: document.update(hooks={"createRuntime": [{"path": hook}]}))
+        return hook
+
+
 @unittest.skipUnless(IS_GABION, "gabion's own shim")
-class File(ShimCase):
+class Overlay(RootCase):
+    """As containerd's snapshotter asks for it: lower layers, an upper one and a work directory."""
+
+    def setUp(self):
+        super().setUp()
+        layers = self.work + ".layers"
+        self.addCleanup(shutil.rmtree, layers)
+        self.lower, self.upper, self.scratch = (f"{layers}/{name}" for name in ("lower", "upper", "work"))
+        for path in (self.upper, self.scratch):
+            os.makedirs(path)
+        os.rename(self.bundle + "/rootfs", self.lower)
+        os.mkdir(self.bundle + "/rootfs")
+        for path, owner in ((self.upper + "/upper", 1000), (self.lower + "/lower", 2000)):
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(path)
+            os.chown(path, owner, owner)
+
+    def create_from_layers(self, **request):
+        options = ["index=off", "workdir=" + self.scratch, "upperdir=" + self.upper, "lowerdir=" + self.lower]
+        return self.client.call("Create", {1: self.id, 2: self.bundle, 3: {1: "overlay", 2: "overlay", 4: options},
+                                           **{int(key[1:]): value for key, value in request.items()}})[1]
+
+    def shell(self, script):
+        process = json.dumps({"args": ["sh", "-c", script], "cwd": "/", "env": ["PATH=/bin"], "user": {"uid": 0, "gid": 0}})
+        self.client.call("Exec", {1: self.id, 2: "one", 7: {2: process}})
+        self.client.call("Start", {1: self.id, 2: "one"})
+        return self.client.call("Wait", {1: self.id, 2: "one"}).get(1, 0)
+
+    def test_layers(self):
+        """The container gets the layers, shifted; the overlay itself is mounted by nobody, so that nothing has to be
+        written back, and its work directory stays as it was."""
+        self.create_from_layers()
+        self.client.call("Start", {1: self.id})
+        self.assertEqual(self.shell("test $(stat -c %u /upper) = 1000 && test $(stat -c %u /lower) = 2000 && "
+                                    "! touch /made && ! touch /upper"), 0)
+        self.assertEqual(os.listdir(self.scratch), [])
+        self.assertEqual(os.listdir(self.upper), ["upper"])
+
+    def test_missing_mount_points_and_working_directory(self):
+        """They are made in the upper layer, as runc would, and are the image's root's."""
+        for name in ("sys", "proc"):
+            os.rmdir(f"{self.lower}/{name}")
+        self.edit_config(lambda document: document["process"].update(cwd="/new/place"))
+        self.create_from_layers()
+        self.client.call("Start", {1: self.id})
+        self.assertEqual(self.shell("test -e /proc/self/status && test -e /sys/class && cd /new/place"), 0)
+        for name in ("sys", "proc", "new/place"):
+            info = os.stat(f"{self.upper}/{name}")
+            self.assertEqual((info.st_mode & 0o7777, info.st_uid, info.st_gid), (0o755, 0, 0), name)
+        self.assertEqual(os.listdir(f"{self.lower}/new") if os.path.exists(f"{self.lower}/new") else [], [])
+
+    def test_hook_that_adds_to_the_root(self):
+        """It finds the root at root.path, for writing."""
+        self.add_hook(f"echo word > {self.bundle}/rootfs/of-the-hook\n")
+        self.create_from_layers()
+        self.client.call("Start", {1: self.id})
+        self.assertEqual(os.listdir(self.bundle + "/rootfs"), [])  # the host does not see it
+        with open(self.upper + "/of-the-hook", encoding="ascii") as file:
+            self.assertEqual(file.read(), "word\n")
+
+    def test_root_that_is_the_containers_own(self):
+        """Writable, under policies with and without user namespaces: what is written is in the upper layer, unshifted."""
+        writable = {"extends": "restricted", "rules": {"rootfs.readonly": "warn"}}
+        for number, policy in enumerate(({"extends": "passthrough"}, writable, writable | {"userNamespace": False})):
+            with self.subTest(policy):
+                self.edit_config(lambda document: document["root"].update(readonly=False))
+                self.create_from_layers(_10=self.policy_options(policy))
+                self.client.call("Start", {1: self.id})
+                self.assertEqual(self.shell(f"echo word > /made{number}"), 0)
+                self.assertEqual(os.stat(f"{self.upper}/made{number}").st_uid, 0)
+                self.client.call("Delete", {1: self.id, 2: "one"})
+                for method, request in (("Kill", {3: 9, 4: True}), ("Wait", {}), ("Delete", {})):
+                    self.client.call(method, {1: self.id, **request})
+
+
+@unittest.skipUnless(IS_GABION, "gabion's own shim")
+class File(RootCase):
     def setUp(self):
         self.file = f"/srv/{self._testMethodName}.img"
         self.addCleanup(self.remove_file)  # after everything else
@@ -81,20 +180,7 @@ class File(ShimCase):
 
     def test_worker_is_killed(self):
         """While the file is mounted, and there is no container yet."""
-        hook = self.work + "/hook"
-        with open(hook, "w", encoding="utf-8") as file:
-            file.write("#!/bin/sh\ntouch $0.runs\nexec sleep 1000\n")
-        os.chmod(hook, 0o755)
-        os.makedirs("/etc/gabion", exist_ok=True)
-        with open("/etc/gabion/policy.json", "w", encoding="utf-8") as file:
-            json.dump({"extends": "restricted", "hooks": [{"paths": [hook]}]}, file)
-        self.addCleanup(os.unlink, "/etc/gabion/policy.json")
-        config = f"{self.bundle}/config.json"
-        with open(config, encoding="utf-8") as file:
-            document = json.load(file)
-        document["hooks"] = {"createRuntime": [{"path": hook}]}
-        with open(config, "w", encoding="utf-8") as file:
-            json.dump(document, file)
+        hook = self.add_hook("touch $0.runs\nexec sleep 1000\n")
         shim = self.client.call("Connect", {1: self.id})[1]
         creating = self.client.ask("Create", {1: self.id, 2: self.bundle, 3: self.mount("ro")})
 

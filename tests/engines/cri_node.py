@@ -89,8 +89,8 @@ class Debian12:
                 os.makedirs(path, exist_ok=True)
             run("mount", "--bind", self.node.work + "/kubelet", "/var/lib/kubelet")
 
-    def start(self):
-        self.node.start_containerd(config_v2())
+    def start(self, tracer=()):
+        self.node.start_containerd(config_v2(), tracer)
 
     def stop(self):
         self.node.stop_process("containerd")

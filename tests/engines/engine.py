@@ -205,7 +205,8 @@ class Node:
         with open(os.path.join(self.work, name + ".log"), encoding="utf-8", errors="replace") as file:
             return file.read()[-size:]
 
-    def start_containerd(self, config=CONTAINERD):
+    def start_containerd(self, config=CONTAINERD, tracer=()):
+        """`tracer`: a command that runs it."""
         if "containerd" in self.processes:
             return
         if not os.access(RUNTIME, os.X_OK):
@@ -214,7 +215,7 @@ class Node:
             file.write(config)
         # Where it finds containerd-shim-gabion-v2.
         os.environ["PATH"] = os.path.dirname(RUNTIME) + ":" + os.environ["PATH"].removeprefix(os.path.dirname(RUNTIME) + ":")
-        self._spawn("containerd", ["containerd"], lambda: ctr("version", check=False).code == 0, "containerd")
+        self._spawn("containerd", [*tracer, "containerd"], lambda: ctr("version", check=False).code == 0, "containerd")
 
     def start_docker(self):
         """containerd, and dockerd with the configuration of integration/docker."""

@@ -156,8 +156,8 @@ class Kubelet:
                        f"the CRI plug-in knows {image}")
 
     @classmethod
-    def connect(cls):
-        cls.host.start()
+    def connect(cls, **options):
+        cls.host.start(**options)
         cls.client = cri.Client(cls.host.root + "/run/containerd/containerd.sock")
 
 
@@ -487,6 +487,25 @@ class Kubelet:
 class Containerd16(Kubelet, unittest.TestCase):
     version = r"1\.6\."
     make_host = staticmethod(cri_node.Debian12)
+
+    def test_containerd_that_is_started_again_is_slow(self):
+        """It opens the streams of a container in the background, by descriptor, and gives up what is not open yet when it
+        finds that the container has ended."""
+        container = Pod(self).start("ends", "sh", "-c", "trap 'echo last words; exit 9' TERM; while :; do sleep 0.05; done")
+        pid = container.pid()
+        slowly = ["strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", "trace=openat", "-e", "inject=openat:delay_enter=50ms"]
+        for number in range(5, 80):
+            slowly += ["-P", f"/proc/self/fd/{number}"]
+        self.disconnect()
+        try:
+            os.kill(pid, signal.SIGTERM)
+            eventually(lambda: not os.path.exists(f"/proc/{pid}/root/bin"), "its end, meanwhile")
+            self.connect(tracer=slowly)
+            self.assertEqual(container.await_end()["exit_code"], 9)
+            eventually(lambda: container.log() == [("stdout", "last words")], "what it said")
+            self.disconnect()
+        finally:
+            self.connect()
 
 
 @unittest.skipUnless(IS_GABION, "gabion's own shim")

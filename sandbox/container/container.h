@@ -44,6 +44,13 @@ struct RootIds {
   std::vector<oci::IdMapping> gids;
 };
 
+// Of an overlay only a view is mounted (kernel::mount_overlay_view()): if that is what root.path leads to,
+// the container gets these layers, and what is missing in the root is made in the overlay itself.
+struct RootView {
+  kernel::OverlayLayout overlay;
+  uint64_t mount = 0;  // kernel::mount_id() of the view
+};
+
 struct CreateOptions {
   std::string id;
   std::string bundle = ".";            // directory
@@ -56,10 +63,9 @@ struct CreateOptions {
   bool no_pivot = false;
   bool no_new_keyring = false;
   std::optional<RootIds> root_ids;
-  // Mounts the root at root.path, in a mount namespace of the caller's own; called once the bundle was read,
-  // before the root is looked at. What it returns is there as a view only (kernel::mount_overlay_view()): the
-  // container gets the layers, and what is missing in the root is made in the overlay itself. May be empty.
-  std::function<Result<std::optional<kernel::OverlayLayout>>()> mount_root;
+  // Mounts the root, in a mount namespace of the caller's own; called once the bundle was read, before the
+  // root is looked at. Empty: it is mounted.
+  std::function<Result<std::optional<RootView>>()> mount_root;
   bool detach = true;  // false only for foreground `run`
   int watcher = -1;   // socket of the caller's parent, who listens to violations itself (watcher.h); borrowed
   int recorder = -1;  // record() sets it: socket that takes the listener of a recording; borrowed

@@ -253,7 +253,7 @@ Result<std::unique_ptr<Launch>> launch(const Host& host, const Store& store, con
   Reservation reservation = TRY(store.reserve(options.id));
   kernel::NetworkMaker network = TRY(begin_network(*host.policy, config.spec));
   PlanInputs inputs;
-  if (options.mount_root) inputs.root_overlay = TRY(options.mount_root());
+  if (options.mount_root) inputs.root_view = TRY(options.mount_root());
   const Judged judged = TRY(judge(host, options, std::move(config)));
   const oci::Spec& spec = judged.hardened.spec();
 

@@ -66,8 +66,8 @@ struct DeviceNode {
 
 struct RootPlan {
   Fd directory;  // the engine's root as it stands: mount points are made through it, as the host's root
-  // `directory` is a view of this, which is mounted there once something is to be written
-  // (make_in_engine_root()).
+  // Set while `directory` is only a read-only view of this overlay; make_in_engine_root() then mounts the
+  // overlay over it and clears this.
   std::optional<kernel::OverlayLayout> view_of;
   Fd tree;  // a detached copy, when the root is not an overlay that must be rebuilt
   std::optional<kernel::OverlayLayers> layers;
@@ -192,7 +192,7 @@ struct PlanInputs {
   bool no_pivot = false;
   bool no_new_keyring = false;
   std::optional<RootIds> root_ids;
-  std::optional<kernel::OverlayLayout> root_overlay;  // CreateOptions::mount_root's
+  std::optional<RootView> root_view;  // CreateOptions::mount_root's
 };
 
 // Opens, clones and compiles; changes nothing that outlives this process but missing mount points

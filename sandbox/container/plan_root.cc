@@ -8,10 +8,18 @@
 #include "base/text.h"
 #include "container/plan_parts.h"
 #include "kernel/mount.h"
+#include "kernel/mountinfo.h"
 
 namespace gabion::container {
 
 namespace {
+
+// The root of that very mount: root.path may lead elsewhere.
+Result<bool> is_mount(int fd, uint64_t mount) {
+  const uint64_t found = TRY(kernel::mount_id(fd));
+  const bool is_root = TRY(kernel::is_mount_root(fd));
+  return found == mount && is_root;
+}
 
 // The overlay itself, where a view of it was.
 Status make_writable(RootPlan& root) {
@@ -23,7 +31,7 @@ Status make_writable(RootPlan& root) {
   return ok_status();
 }
 
-// They find it at root.path, and may add to it; as may a container whose own it is.
+// Such hooks find the root at root.path, and may add to it.
 bool has_hooks_outside(const oci::Spec& spec) {
   return !spec.hooks.prestart.empty() || !spec.hooks.create_runtime.empty() ||
          !spec.hooks.create_container.empty();
@@ -63,10 +71,12 @@ Result<RootPlan> plan_root(const policy::HardenedSpec& hardened, const Survey& s
   plan.nosuid_nodev = hardened.controls().seal_namespaces;
   plan.late_readonly = plan.readonly && !hardened.controls().seal_namespaces;
   plan.propagation = propagation_flag(spec.linux_.rootfs_propagation);
-  plan.view_of = inputs.root_overlay;
+  const bool is_view = inputs.root_view && TRY(is_mount(plan.directory.get(), inputs.root_view->mount));
+  if (is_view) plan.view_of = inputs.root_view->overlay;
+  // A root that is not shifted is used as it is mounted.
   if (!plan.shift || has_hooks_outside(spec)) TRY_AT(make_writable(plan), "rootfs");
-  if (plan.shift && inputs.root_overlay) {
-    plan.layers = TRY_AT(kernel::open_layers(*inputs.root_overlay), "rootfs");
+  if (plan.shift && is_view) {
+    plan.layers = TRY_AT(kernel::open_layers(inputs.root_view->overlay), "rootfs");
   } else if (plan.shift && kernel::filesystem_name(plan.directory.get()) == "overlay") {
     // Docker names layers relative to its overlay2 directory once the option string is long;
     // root.path is <overlay2>/<layer>/merged.

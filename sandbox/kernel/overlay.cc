@@ -175,7 +175,7 @@ Status mount_layers(const std::string& options, int target, unsigned long flags)
 }
 
 // Descriptors of the layers, and their names.
-class OpenLayers {
+class NamedLayers {
  public:
   Status add(const std::string& layer) {
     directories_.push_back(TRY_AT(open_path(layer, O_PATH | O_DIRECTORY), "overlay layer"));
@@ -246,7 +246,7 @@ class Stage {
 }  // namespace
 
 Status mount_overlay_view(const OverlayLayout& layout, int target) {
-  OpenLayers layers;
+  NamedLayers layers;
   if (!layout.upper.empty()) TRY(layers.add(layout.upper));
   for (const std::string& lower : layout.lower) TRY(layers.add(lower));
   return mount_layers(concat({"lowerdir=", layers.names()}), target, MS_RDONLY);
@@ -254,9 +254,9 @@ Status mount_overlay_view(const OverlayLayout& layout, int target) {
 
 Status mount_overlay(const OverlayLayout& layout, int target) {
   if (layout.upper.empty()) return mount_overlay_view(layout, target);
-  OpenLayers lower;
-  OpenLayers upper;
-  OpenLayers work;
+  NamedLayers lower;
+  NamedLayers upper;
+  NamedLayers work;
   for (const std::string& layer : layout.lower) TRY(lower.add(layer));
   TRY(upper.add(layout.upper));
   TRY(work.add(layout.work));

@@ -1,5 +1,5 @@
-// An engine's overlay mount, taken apart and rebuilt from idmapped layers: overlayfs itself cannot
-// be idmapped (EINVAL), its layers can.
+// An engine's overlay: mounted, or taken apart and rebuilt from idmapped layers, since overlayfs itself
+// cannot be idmapped (EINVAL).
 #pragma once
 
 #include <string>
@@ -28,7 +28,8 @@ Result<OverlayLayout> overlay_layout(int fd, const std::string& relative_base);
 // Covers `target` with what such an overlay shows, its upper layer the topmost lower one: nobody can write to
 // it, so that overlayfs makes no work directory and writes nothing back when it goes.
 Status mount_overlay_view(const OverlayLayout& layout, int target);
-// Covers `target` with the overlay itself.
+// Covers `target` with the overlay of these layers; other options of the engine's are not kept. Without an
+// upper layer: the view.
 Status mount_overlay(const OverlayLayout& layout, int target);
 
 // Detached, private copies of the layers' mounts: made once, in the caller's mount namespace.

@@ -20,9 +20,9 @@ namespace {
 
 using Kind = StdioAddress::Kind;
 
-// The most that words nobody has read yet may take of the socket's buffer, in the kernel's bytes; the rest is
-// kept for kCloseInput.
-constexpr int kMostUnread = 64 << 10;
+// The most that words the copier has not taken yet may take of the socket's buffer, in the kernel's bytes;
+// the rest is kept for kCloseInput.
+constexpr int kMostQueued = 64 << 10;
 
 Result<CopiedInput> open_input(const std::string& text) {
   const StdioAddress address = TRY(parse_stdio_address(text));
@@ -82,9 +82,9 @@ void Copier::close_input() {
 
 Status Copier::resize(uint16_t rows, uint16_t columns) const {
   // unix(7): what the other side has not read yet.
-  int unread = 0;
-  if (::ioctl(control_.get(), SIOCOUTQ, &unread) != 0) return sys_error("SIOCOUTQ");
-  if (unread > kMostUnread) {
+  int queued = 0;
+  if (::ioctl(control_.get(), SIOCOUTQ, &queued) != 0) return sys_error("SIOCOUTQ");
+  if (queued > kMostQueued) {
     return make_error(Code::kWrongState, "the container does not let go of its terminal");
   }
   if (say({.kind = CopierWord::Kind::kResize, .rows = rows, .columns = columns})) return ok_status();
@@ -94,10 +94,11 @@ Status Copier::resize(uint16_t rows, uint16_t columns) const {
 void Copier::process_ended() const { (void)::shutdown(control_.get(), SHUT_WR); }
 
 bool Copier::has_unread() {
+  auto hear = [this](char& word) { return ::recv(control_.get(), &word, sizeof(word), MSG_DONTWAIT); };
   char word = 0;
-  const ssize_t size = ::recv(control_.get(), &word, sizeof(word), MSG_DONTWAIT);
-  if (size > 0) has_unread_ = word == kUnread;
-  const bool ended = size == 0 || (size < 0 && errno != EAGAIN);
+  ssize_t size = hear(word);
+  for (; size > 0; size = hear(word)) has_unread_ = word == kUnread;
+  const bool ended = size == 0 || errno != EAGAIN;
   return has_unread_ && !ended;
 }
 

@@ -5,8 +5,8 @@
 // waits with it held. Whoever then opens, reads, writes or closes an end of that pipe waits where no signal
 // reaches. The same with a terminal's size, which ioctl(2) copies to memory that need never come
 // (userfaultfd(2)): whoever sets it, or closes the other side, waits. So neither the shim nor containerd ever
-// has what the container has: containerd has its fifos, and between them is somebody whom nobody waits for.
-// What holds the lock ends with the container.
+// has what the container has: containerd has its fifos, and between them is somebody whom nobody waits for,
+// but State for a tenth of a second (service.cc). What holds the lock ends with the container.
 #pragma once
 
 #include <sys/types.h>

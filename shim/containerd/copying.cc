@@ -71,19 +71,17 @@ class Copying {
     return listen();
   }
 
-  // After every turn: a keeper hears that nothing is written any more. True: there is nothing left to do.
+  // After every turn: a keeper hears that nothing is written any more, and the shim that something is unread.
+  // True: there is nothing left to do.
   bool settle() {
     bool done = true;
     bool unread = false;
     for (const Stream& stream : outputs_) {
       if (stream.pump->done() && stream.keeper != nullptr) stream.keeper->written();
       done = done && stream.pump->done() && (stream.keeper == nullptr || stream.keeper->done());
-      unread = unread || (stream.keeper != nullptr && stream.keeper->has_unread());
+      unread = unread || (stream.keeper != nullptr && (stream.pump->waits() || stream.keeper->has_unread()));
     }
-    if (ended_ && unread && !told_unread_) {
-      told_unread_ = true;
-      (void)::send(control_.get(), &kUnread, sizeof(kUnread), MSG_NOSIGNAL | MSG_DONTWAIT);
-    }
+    if (ended_ && unread != told_unread_) tell(unread);
     return ended_ && done;
   }
 
@@ -92,6 +90,13 @@ class Copying {
     std::unique_ptr<Pump> pump;
     std::unique_ptr<FifoKeeper> keeper;  // null: a file, or nobody waits any more
   };
+
+  // The shim hears it when it asks. Should there be no room for it, it is told after another turn.
+  void tell(bool unread) {
+    const char word = unread ? kUnread : kAllRead;
+    const ssize_t size = ::send(control_.get(), &word, sizeof(word), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (size == sizeof(word)) told_unread_ = unread;
+  }
 
   Status listen() {
     return loop_.watch(control_.get(), EPOLLIN, [this](uint32_t events) { hear(events); });

@@ -33,13 +33,13 @@ struct CopierWord {
   uint16_t columns = 0;
 };
 
-// What the copier says, once: the process has ended, and what it wrote has not been read yet. The copier's
-// end takes it back.
-constexpr char kUnread = 'u';
+// What the copier says once the process has ended, whenever it changes. Its own end says kAllRead.
+constexpr char kUnread = 'u';  // what the process wrote waits for who reads it
+constexpr char kAllRead = 'r';
 
-// The copier's whole life, in the shim's child. `control`: as above. `process`: without a terminal the
-// process's ends are sent over it, in the order of their numbers; else its master comes over it, or nothing
-// before its end.
+// The copier's whole life, in the shim's child. `control`: CopierWords come, kUnread and kAllRead go.
+// `process`: without a terminal the process's ends are sent over it, in the order of their numbers; else its
+// master comes over it, or nothing before its end.
 [[noreturn]] void run_copier(CopiedFiles files, Fd control, Fd process, bool terminal);
 
 }  // namespace gabion::shim

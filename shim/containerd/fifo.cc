@@ -55,7 +55,7 @@ void FifoKeeper::look_for_reader() {
   const bool no_reader = !other.ok() && other.error().sys_errno == ENXIO;
   const bool no_name = !other.ok() && !no_reader;
   if (no_name || (!no_reader && !has_unread())) return writing_.reset();
-  if (!no_reader && !has_reader_) pause_ms_ = kFirstPauseMs;  // it is about to be done
+  if (!no_reader && !has_reader_) pause_ms_ = kFirstPauseMs;  // who has just come will soon have read it
   has_reader_ = !no_reader;
   timer_ = loop_.after(pause_ms_, [this] { look_for_reader(); });
   pause_ms_ = std::min(pause_ms_ * 2, kLongestPauseMs);

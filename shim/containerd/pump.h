@@ -21,6 +21,8 @@ class Pump {
   Status start();
   // Nothing more comes, or can go.
   [[nodiscard]] bool done() const { return !from_.valid(); }
+  // The destination is full.
+  [[nodiscard]] bool waits() const { return !done() && !unwritten_.empty(); }
   // Copies what there is, at the destination's pace, and waits for no more.
   void finish();
 

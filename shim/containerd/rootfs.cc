@@ -16,6 +16,7 @@
 #include "kernel/loop_device.h"
 #include "kernel/mount.h"
 #include "kernel/mount_options.h"
+#include "kernel/mountinfo.h"
 
 namespace gabion::shim {
 
@@ -56,7 +57,7 @@ unsigned long classic_flags(uint64_t attributes) {
   return flags;
 }
 
-Status mount_overlay(const proto::Mount& mount, const std::string& target) {
+Status mount_overlay_as_asked(const proto::Mount& mount, const std::string& target) {
   const kernel::MountOptions parsed = kernel::parse_mount_options(mount.options);
   std::vector<std::string> data;
   data.reserve(parsed.data.size());
@@ -113,7 +114,7 @@ Result<Fd> open_target(const proto::Mount& mount, const std::string& root) {
 Status mount_one(const proto::Mount& mount, const std::string& root) {
   const Fd target = TRY(open_target(mount, root));
   if (mount.type == "overlay") {
-    return mount_overlay(mount, concat({"/proc/self/fd/", std::to_string(target.get())}));
+    return mount_overlay_as_asked(mount, concat({"/proc/self/fd/", std::to_string(target.get())}));
   }
   const kernel::MountOptions options = kernel::parse_mount_options(mount.options);
   if (mount.type == "bind" || options.bind) return mount_bind(mount, options, target.get());
@@ -129,10 +130,20 @@ Status mount_one(const proto::Mount& mount, const std::string& root) {
   return kernel::attach(made.get(), target.get());
 }
 
-// The topmost mount is the whole root, and an overlay as engines ask for it.
+// An overlay that is the whole root, without mount flags: a view shows the same.
 bool is_plain_overlay(const proto::Mount& mount) {
   return mount.type == "overlay" && mount.target.empty() &&
          kernel::parse_mount_options(mount.options).attributes.set == 0;
+}
+
+Result<container::RootView> mount_view(const proto::Mount& mount, const std::string& root) {
+  container::RootView view;
+  view.overlay = TRY(kernel::parse_overlay_options(join(mount.options, ',')));
+  const Fd target = TRY(open_target(mount, root));
+  TRY(kernel::mount_overlay_view(view.overlay, target.get()));
+  const Fd mounted = TRY(open_target(mount, root));
+  view.mount = TRY(kernel::mount_id(mounted.get()));
+  return view;
 }
 
 }  // namespace
@@ -159,9 +170,9 @@ Result<OverlayOptions> overlay_options(const std::vector<std::string>& options, 
                             std::to_string(made.text.size()), " bytes)"}));
 }
 
-Result<std::optional<kernel::OverlayLayout>> mount_rootfs(const RootMounts& root, const std::string& target) {
-  std::optional<kernel::OverlayLayout> overlay;
-  if (root.mounts.empty()) return overlay;
+Result<std::optional<container::RootView>> mount_rootfs(const RootMounts& root, const std::string& target) {
+  std::optional<container::RootView> view;
+  if (root.mounts.empty()) return view;
   if (::unshare(CLONE_NEWNS) != 0) return sys_error("rootfs: a mount namespace of its own");
   if (::mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr) != 0)
     return sys_error("rootfs: propagation");
@@ -170,14 +181,12 @@ Result<std::optional<kernel::OverlayLayout>> mount_rootfs(const RootMounts& root
     const proto::Mount plain = TRY(without_ids(mount, root.ids));
     const bool last = &mount == &root.mounts.back();
     if (last && root.shifted && is_plain_overlay(plain)) {
-      overlay = TRY_AT(kernel::parse_overlay_options(join(plain.options, ',')), "rootfs");
-      const Fd directory = TRY(open_target(plain, target));
-      TRY_AT(kernel::mount_overlay_view(*overlay, directory.get()), "rootfs");
+      view = TRY_AT(mount_view(plain, target), "rootfs");
     } else {
       TRY_AT(mount_one(plain, target), "rootfs");
     }
   }
-  return overlay;
+  return view;
 }
 
 }  // namespace gabion::shim

@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "base/result.h"
-#include "kernel/overlay.h"
 #include "shim/containerd/proto/common.h"
 #include "shim/containerd/rootfs_ids.h"
 
@@ -16,13 +15,13 @@ namespace gabion::shim {
 struct RootMounts {
   std::vector<proto::Mount> mounts;       // none: the directory is the root file system
   std::optional<container::RootIds> ids;  // root_ids(mounts)
-  bool shifted = false;                   // the container is to have a user namespace of its own
+  bool shifted = false;  // the root may be idmapped: by a range of ids of its own, or by `ids`
 };
 
 // In a worker, on `target`, in a mount namespace of the worker's own, which receives the host's mounts and
-// gives it none: nothing can be left behind, whoever is killed when. What CreateOptions::root_overlay is to
-// be: of an overlay that is taken apart anyway a view is enough.
-Result<std::optional<kernel::OverlayLayout>> mount_rootfs(const RootMounts& root, const std::string& target);
+// gives it none: nothing can be left behind, whoever is killed when. Of an overlay that may be taken apart
+// anyway only a view is mounted.
+Result<std::optional<container::RootView>> mount_rootfs(const RootMounts& root, const std::string& target);
 
 // mount(2) takes one page of options. The layers of an overlay, relative to the directory they share when
 // that makes them fit: what to change to first ("": nothing), and the options. Pure.

@@ -15,9 +15,9 @@ namespace gabion::shim {
 
 namespace {
 
-// containerd that was started again opens a process's fifos in the background, asks for its state, and gives
-// up what it has not opened yet if that has ended: its last words would be lost. So who asks of somebody
-// whose words wait for a reader has to wait for that reader, too, but not for long: there may be none.
+// containerd that was started again opens a process's fifos in the background and asks for its state. If the
+// process has ended, it gives up what is not open yet, and the last words would be lost. So State waits for
+// the reader, but not for long: there may be none.
 constexpr int64_t kReaderMs = 100;
 constexpr int64_t kReaderStepMs = 5;
 

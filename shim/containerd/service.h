@@ -58,6 +58,7 @@ class Service {
 
   // Each answers by `respond`, now or later, or returns why it will not.
   Status state(const proto::ProcessRequest& request, pid_t caller, const Respond& respond);
+  // state(), which waits for a reader for `left_ms` more.
   Status state_within(int64_t left_ms, const proto::ProcessRequest& request, const Respond& respond);
   Status create(const proto::CreateTaskRequest& request, pid_t caller, const Respond& respond);
   Status start(const proto::ProcessRequest& request, pid_t caller, const Respond& respond);

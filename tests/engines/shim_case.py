@@ -1,5 +1,6 @@
 """gabion's shim without containerd: a pod's shim for each test, and a client of our own."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -46,6 +47,30 @@ class ShimCase(unittest.TestCase):
         with open(bundle + "/config.json", "w", encoding="utf-8") as file:
             json.dump(document, file)
         return bundle
+
+    @contextlib.contextmanager
+    def config(self, bundle=None):
+        """To be changed."""
+        path = (bundle or self.bundle) + "/config.json"
+        with open(path, encoding="utf-8") as file:
+            document = json.load(file)
+        yield document
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(document, file)
+
+    def add_hook(self, script):
+        """A createRuntime hook, which the policy allows: its path."""
+        hook = self.work + "/hook"
+        with open(hook, "w", encoding="utf-8") as file:
+            file.write("#!/bin/sh\n" + script)
+        os.chmod(hook, 0o755)
+        os.makedirs("/etc/gabion", exist_ok=True)
+        with open("/etc/gabion/policy.json", "w", encoding="utf-8") as file:
+            json.dump({"extends": "restricted", "hooks": [{"paths": [hook]}]}, file)
+        self.addCleanup(os.unlink, "/etc/gabion/policy.json")
+        with self.config() as document:
+            document["hooks"] = {"createRuntime": [{"path": hook}]}
+        return hook
 
     def start(self, name, bundle):
         """As containerd does: the path of the socket."""

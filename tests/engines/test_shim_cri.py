@@ -493,7 +493,8 @@ class Containerd16(Kubelet, unittest.TestCase):
         finds that the container has ended."""
         container = Pod(self).start("ends", "sh", "-c", "trap 'echo last words; exit 9' TERM; while :; do sleep 0.05; done")
         pid = container.pid()
-        slowly = ["strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", "trace=openat", "-e", "inject=openat:delay_enter=50ms"]
+        trace = self.host.node.work + "/slow"
+        slowly = ["strace", "-D", "-f", "-qq", "-o", trace, "-e", "trace=openat", "-e", "inject=openat:delay_enter=50ms"]
         for number in range(5, 80):
             slowly += ["-P", f"/proc/self/fd/{number}"]
         self.disconnect()
@@ -503,6 +504,8 @@ class Containerd16(Kubelet, unittest.TestCase):
             self.connect(tracer=slowly)
             self.assertEqual(container.await_end()["exit_code"], 9)
             eventually(lambda: container.log() == [("stdout", "last words")], "what it said")
+            with open(trace, encoding="utf-8") as file:
+                self.assertIn("DELAYED", file.read())  # the numbers are these
             self.disconnect()
         finally:
             self.connect()

@@ -56,13 +56,9 @@ def packed(data):
 class Metrics(ShimCase):
     def setUp(self):
         super().setUp()
-        config = f"{self.bundle}/config.json"
-        with open(config, encoding="utf-8") as file:
-            document = json.load(file)
-        document["process"]["args"] = ["sh", "-c", USE]
-        document["linux"]["resources"] = LIMITS
-        with open(config, "w", encoding="utf-8") as file:
-            json.dump(document, file)
+        with self.config() as document:
+            document["process"]["args"] = ["sh", "-c", USE]
+            document["linux"]["resources"] = LIMITS
         self.pid = self.create()
         self.client.call("Start", {1: self.id})
         eventually(lambda: os.path.exists(f"/proc/{self.pid}/root/tmp/ready"), "everything was used", 60)

@@ -173,21 +173,7 @@ class Protocol(ShimCase):
 
     def test_a_slow_operation_stalls_nobody(self):
         """A container whose hook sleeps is being made; another client is answered at once."""
-        config = f"{self.bundle}/config.json"
-        with open(config, encoding="utf-8") as file:
-            document = json.load(file)
-        hook = self.work + "/slow"
-        with open(hook, "w", encoding="utf-8") as file:
-            file.write("#!/bin/sh\nsleep 3\n")
-        os.chmod(hook, 0o755)
-        os.makedirs("/etc/gabion", exist_ok=True)
-        with open("/etc/gabion/policy.json", "w", encoding="utf-8") as file:
-            json.dump({"extends": "restricted", "hooks": [{"paths": [hook]}]}, file)
-        self.addCleanup(os.unlink, "/etc/gabion/policy.json")
-        self.addCleanup(os.unlink, hook)
-        document["hooks"] = {"createRuntime": [{"path": hook}]}
-        with open(config, "w", encoding="utf-8") as file:
-            json.dump(document, file)
+        self.add_hook("sleep 3\n")
         creating = self.client.ask("Create", {1: self.id, 2: self.bundle})
         other = self.connect()
         started = time.monotonic()

@@ -1,4 +1,4 @@
-"""Root file systems that gabion's shim mounts itself: those in a file."""
+"""Root file systems that gabion's shim mounts itself: overlays, and those in a file."""
 
 import glob
 import json
@@ -14,26 +14,14 @@ from ttrpc_client import RpcError
 
 
 class RootCase(ShimCase):
-    def edit_config(self, edit):
-        config = f"{self.bundle}/config.json"
-        with open(config, encoding="utf-8") as file:
-            document = json.load(file)
-        edit(document)
-        with open(config, "w", encoding="utf-8") as file:
-            json.dump(document, file)
-
-    def add_hook(self, script):
-        """A createRuntime hook, which the policy allows: its path."""
-        hook = self.work + "/hook"
-        with open(hook, "w", encoding="utf-8") as file:
-            file.write("#!/bin/sh\n" + script)
-        os.chmod(hook, 0o755)
-        os.makedirs("/etc/gabion", exist_ok=True)
-        with open("/etc/gabion/policy.json", "w", encoding="utf-8") as file:
-            json.dump({"extends": "restricted", "hooks": [{"paths": [hook]}]}, file)
-        self.addCleanup(os.unlink, "/etc/gabion/policy.json")
-        self.edit_config(lambda document: document.update(hooks={"createRuntime": [{"path": hook}]}))
-        return hook
+    def shell(self, script):
+        """Its status, in the container."""
+        process = json.dumps({"args": ["sh", "-c", script], "cwd": "/", "env": ["PATH=/bin"], "user": {"uid": 0, "gid": 0}})
+        self.client.call("Exec", {1: self.id, 2: "one", 7: {2: process}})
+        self.client.call("Start", {1: self.id, 2: "one"})
+        status = self.client.call("Wait", {1: self.id, 2: "one"}).get(1, 0)
+        self.client.call("Delete", {1: self.id, 2: "one"})
+        return status
 
 
 @unittest.skipUnless(IS_GABION, "gabion's own shim")
@@ -54,16 +42,10 @@ class Overlay(RootCase):
                 file.write(path)
             os.chown(path, owner, owner)
 
-    def create_from_layers(self, **request):
-        options = ["index=off", "workdir=" + self.scratch, "upperdir=" + self.upper, "lowerdir=" + self.lower]
-        return self.client.call("Create", {1: self.id, 2: self.bundle, 3: {1: "overlay", 2: "overlay", 4: options},
-                                           **{int(key[1:]): value for key, value in request.items()}})[1]
-
-    def shell(self, script):
-        process = json.dumps({"args": ["sh", "-c", script], "cwd": "/", "env": ["PATH=/bin"], "user": {"uid": 0, "gid": 0}})
-        self.client.call("Exec", {1: self.id, 2: "one", 7: {2: process}})
-        self.client.call("Start", {1: self.id, 2: "one"})
-        return self.client.call("Wait", {1: self.id, 2: "one"}).get(1, 0)
+    def create_from_layers(self, options=b""):
+        layers = ["index=off", "workdir=" + self.scratch, "upperdir=" + self.upper, "lowerdir=" + self.lower]
+        rootfs = {1: "overlay", 2: "overlay", 4: layers}
+        self.client.call("Create", {1: self.id, 2: self.bundle, 3: rootfs, **({10: options} if options else {})})
 
     def test_layers(self):
         """The container gets the layers, shifted; the overlay itself is mounted by nobody, so that nothing has to be
@@ -79,14 +61,15 @@ class Overlay(RootCase):
         """They are made in the upper layer, as runc would, and are the image's root's."""
         for name in ("sys", "proc"):
             os.rmdir(f"{self.lower}/{name}")
-        self.edit_config(lambda document: document["process"].update(cwd="/new/place"))
+        with self.config() as document:
+            document["process"]["cwd"] = "/new/place"
         self.create_from_layers()
         self.client.call("Start", {1: self.id})
         self.assertEqual(self.shell("test -e /proc/self/status && test -e /sys/class && cd /new/place"), 0)
         for name in ("sys", "proc", "new/place"):
             info = os.stat(f"{self.upper}/{name}")
             self.assertEqual((info.st_mode & 0o7777, info.st_uid, info.st_gid), (0o755, 0, 0), name)
-        self.assertEqual(os.listdir(f"{self.lower}/new") if os.path.exists(f"{self.lower}/new") else [], [])
+        self.assertFalse(os.path.exists(self.lower + "/new"))
 
     def test_hook_that_adds_to_the_root(self):
         """It finds the root at root.path, for writing."""
@@ -97,17 +80,27 @@ class Overlay(RootCase):
         with open(self.upper + "/of-the-hook", encoding="ascii") as file:
             self.assertEqual(file.read(), "word\n")
 
-    def test_root_that_is_the_containers_own(self):
+    def test_root_path_that_leads_elsewhere(self):
+        """What was judged is what the container gets, not the layers that were mounted somewhere else."""
+        other = self.work + "/other"
+        shutil.copytree(self.lower, other, symlinks=True)
+        with self.config() as document:
+            document["root"]["path"] = other
+        self.create_from_layers()
+        self.client.call("Start", {1: self.id})
+        self.assertEqual(self.shell("test -e /lower && ! test -e /upper"), 0)
+
+    def test_writable_root(self):
         """Writable, under policies with and without user namespaces: what is written is in the upper layer, unshifted."""
         writable = {"extends": "restricted", "rules": {"rootfs.readonly": "warn"}}
         for number, policy in enumerate(({"extends": "passthrough"}, writable, writable | {"userNamespace": False})):
             with self.subTest(policy):
-                self.edit_config(lambda document: document["root"].update(readonly=False))
-                self.create_from_layers(_10=self.policy_options(policy))
+                with self.config() as document:
+                    document["root"]["readonly"] = False
+                self.create_from_layers(self.policy_options(policy))
                 self.client.call("Start", {1: self.id})
                 self.assertEqual(self.shell(f"echo word > /made{number}"), 0)
                 self.assertEqual(os.stat(f"{self.upper}/made{number}").st_uid, 0)
-                self.client.call("Delete", {1: self.id, 2: "one"})
                 for method, request in (("Kill", {3: 9, 4: True}), ("Wait", {}), ("Delete", {})):
                     self.client.call(method, {1: self.id, **request})
 
@@ -159,12 +152,7 @@ class File(RootCase):
                     (root,) = [line.split() for line in file if line.split()[4] == "/"]
                 self.assertIn("idmapped", root[5])
                 self.assertEqual(root[root.index("-") + 1], "ext4")
-                process = json.dumps({"args": ["sh", "-c", "test $(stat -c %u /home) = 1000 && ! touch /bin/x && echo > /tmp/x"],
-                                      "cwd": "/", "env": ["PATH=/bin"], "user": {"uid": 0, "gid": 0}})
-                self.client.call("Exec", {1: self.id, 2: "one", 7: {2: process}})
-                self.client.call("Start", {1: self.id, 2: "one"})
-                self.assertNotIn(1, self.client.call("Wait", {1: self.id, 2: "one"}))
-                self.client.call("Delete", {1: self.id, 2: "one"})
+                self.assertEqual(self.shell("test $(stat -c %u /home) = 1000 && ! touch /bin/x && echo > /tmp/x"), 0)
                 self.client.call("Kill", {1: self.id, 3: 9})
                 self.client.call("Wait", {1: self.id})
                 self.client.call("Delete", {1: self.id})

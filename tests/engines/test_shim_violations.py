@@ -70,11 +70,8 @@ class Violations(ShimCase):
         self.assertEqual(self.events("monitor.start")[0]["detail"], f"pid {self.shim}")
 
     def test_the_first_process_is_heard(self):
-        with open(self.bundle + "/config.json", encoding="utf-8") as file:
-            document = json.load(file)
-        document["process"]["args"] = ["sh", "-c", "umount /proc/sys; sleep 1000"]
-        with open(self.bundle + "/config.json", "w", encoding="utf-8") as file:
-            json.dump(document, file)
+        with self.config() as document:
+            document["process"]["args"] = ["sh", "-c", "umount /proc/sys; sleep 1000"]
         self.running()
         eventually(lambda: self.events("violation"), "the event")
 

@@ -48,7 +48,8 @@ struct RootIds {
 // the container gets these layers, and what is missing in the root is made in the overlay itself.
 struct RootView {
   kernel::OverlayLayout overlay;
-  uint64_t mount = 0;  // kernel::mount_id() of the view
+  uint64_t mount = 0;                     // kernel::mount_id() of the view
+  std::function<Status()> mount_overlay;  // over the view, as the engine asked for it
 };
 
 struct CreateOptions {

@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -66,9 +67,8 @@ struct DeviceNode {
 
 struct RootPlan {
   Fd directory;  // the engine's root as it stands: mount points are made through it, as the host's root
-  // Set while `directory` is only a read-only view of this overlay; make_in_engine_root() then mounts the
-  // overlay over it and clears this.
-  std::optional<kernel::OverlayLayout> view_of;
+  // RootView's, while `directory` is only that view: make_in_engine_root() calls it, once.
+  std::function<Status()> mount_overlay;
   Fd tree;  // a detached copy, when the root is not an overlay that must be rebuilt
   std::optional<kernel::OverlayLayers> layers;
   bool shift = false;  // idmap it by the container's user namespace

@@ -23,11 +23,10 @@ Result<bool> is_mount(int fd, uint64_t mount) {
 
 // The overlay itself, where a view of it was.
 Status make_writable(RootPlan& root) {
-  if (!root.view_of) return ok_status();
+  if (!root.mount_overlay) return ok_status();
   const std::string path = TRY(path_of(root.directory.get()));
-  TRY(kernel::mount_overlay(*root.view_of, root.directory.get()));
+  TRY(std::exchange(root.mount_overlay, nullptr)());
   root.directory = TRY(open_path(path, O_PATH | O_DIRECTORY));
-  root.view_of.reset();
   return ok_status();
 }
 
@@ -72,7 +71,7 @@ Result<RootPlan> plan_root(const policy::HardenedSpec& hardened, const Survey& s
   plan.late_readonly = plan.readonly && !hardened.controls().seal_namespaces;
   plan.propagation = propagation_flag(spec.linux_.rootfs_propagation);
   const bool is_view = inputs.root_view && TRY(is_mount(plan.directory.get(), inputs.root_view->mount));
-  if (is_view) plan.view_of = inputs.root_view->overlay;
+  if (is_view) plan.mount_overlay = inputs.root_view->mount_overlay;
   // A root that is not shifted is used as it is mounted.
   if (!plan.shift || has_hooks_outside(spec)) TRY_AT(make_writable(plan), "rootfs");
   if (plan.shift && is_view) {
@@ -91,7 +90,7 @@ Result<RootPlan> plan_root(const policy::HardenedSpec& hardened, const Survey& s
 
 Result<Fd> make_in_engine_root(RootPlan& root, const std::string& path, NodeKind kind, Links links) {
   Result<Fd> made = make_in_root(root.directory.get(), path, kind, links);
-  if (made.ok() || made.error().sys_errno != EROFS || !root.view_of) return made;
+  if (made.ok() || made.error().sys_errno != EROFS || !root.mount_overlay) return made;
   TRY(make_writable(root));
   return make_in_root(root.directory.get(), path, kind, links);
 }

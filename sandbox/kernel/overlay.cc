@@ -162,7 +162,7 @@ namespace {
 // and whatever covers it. Needs the host's procfs at /proc.
 std::string by_descriptor(int fd) { return concat({"/proc/self/fd/", std::to_string(fd)}); }
 
-Status mount_layers(const std::string& options, int target, unsigned long flags) {
+Status mount_overlay(const std::string& options, int target, unsigned long flags) {
   if (options.size() >= static_cast<size_t>(::sysconf(_SC_PAGESIZE))) {
     return make_error(Code::kUnsupported,
                       concat({"overlay: ", std::to_string(options.size()),
@@ -173,21 +173,6 @@ Status mount_layers(const std::string& options, int target, unsigned long flags)
   }
   return ok_status();
 }
-
-// Descriptors of the layers, and their names.
-class NamedLayers {
- public:
-  Status add(const std::string& layer) {
-    directories_.push_back(TRY_AT(open_path(layer, O_PATH | O_DIRECTORY), "overlay layer"));
-    names_ += concat({names_.empty() ? "" : ":", by_descriptor(directories_.back().get())});
-    return ok_status();
-  }
-  [[nodiscard]] const std::string& names() const { return names_; }
-
- private:
-  std::vector<Fd> directories_;
-  std::string names_;
-};
 
 // The filesystem ids overlayfs will act with, put back on every way out.
 class FilesystemIds {
@@ -233,7 +218,7 @@ class Stage {
 
   // A detached copy of the overlay; the one at the stage leaves with the host's tree.
   Result<Fd> create(const std::string& options, unsigned long flags) {
-    TRY(mount_layers(options, point_.get(), flags));
+    TRY(mount_overlay(options, point_.get(), flags));
     const Fd merged = TRY(open_path(directory_, O_PATH | O_DIRECTORY));
     return clone_tree(merged.get(), false);
   }
@@ -246,23 +231,15 @@ class Stage {
 }  // namespace
 
 Status mount_overlay_view(const OverlayLayout& layout, int target) {
-  NamedLayers layers;
-  if (!layout.upper.empty()) TRY(layers.add(layout.upper));
-  for (const std::string& lower : layout.lower) TRY(layers.add(lower));
-  return mount_layers(concat({"lowerdir=", layers.names()}), target, MS_RDONLY);
-}
-
-Status mount_overlay(const OverlayLayout& layout, int target) {
-  if (layout.upper.empty()) return mount_overlay_view(layout, target);
-  NamedLayers lower;
-  NamedLayers upper;
-  NamedLayers work;
-  for (const std::string& layer : layout.lower) TRY(lower.add(layer));
-  TRY(upper.add(layout.upper));
-  TRY(work.add(layout.work));
-  return mount_layers(
-      concat({"lowerdir=", lower.names(), ",upperdir=", upper.names(), ",workdir=", work.names()}), target,
-      0);
+  std::vector<std::string> layers = layout.lower;
+  if (!layout.upper.empty()) layers.insert(layers.begin(), layout.upper);
+  std::vector<Fd> opened;
+  std::string names;
+  for (const std::string& layer : layers) {
+    opened.push_back(TRY_AT(open_path(layer, O_PATH | O_DIRECTORY), "overlay layer"));
+    names += concat({names.empty() ? "" : ":", by_descriptor(opened.back().get())});
+  }
+  return mount_overlay(concat({"lowerdir=", names}), target, MS_RDONLY);
 }
 
 Result<Fd> build_read_only_overlay(OverlayLayers layers, int user_namespace, const std::string& stage) {
@@ -301,9 +278,9 @@ Result<Fd> build_writable_overlay(OverlayLayers layers, int user_namespace, unsi
 }
 
 Status mount_volatile_overlay(int lower, int upper, int work) {
-  return mount_layers(concat({"lowerdir=", by_descriptor(lower), ",upperdir=", by_descriptor(upper),
-                              ",workdir=", by_descriptor(work)}),
-                      lower, MS_NOSUID | MS_NODEV | MS_NOEXEC);
+  return mount_overlay(concat({"lowerdir=", by_descriptor(lower), ",upperdir=", by_descriptor(upper),
+                               ",workdir=", by_descriptor(work)}),
+                       lower, MS_NOSUID | MS_NODEV | MS_NOEXEC);
 }
 
 }  // namespace gabion::kernel

@@ -28,9 +28,6 @@ Result<OverlayLayout> overlay_layout(int fd, const std::string& relative_base);
 // Covers `target` with what such an overlay shows, its upper layer the topmost lower one: nobody can write to
 // it, so that overlayfs makes no work directory and writes nothing back when it goes.
 Status mount_overlay_view(const OverlayLayout& layout, int target);
-// Covers `target` with the overlay of these layers; other options of the engine's are not kept. Without an
-// upper layer: the view.
-Status mount_overlay(const OverlayLayout& layout, int target);
 
 // Detached, private copies of the layers' mounts: made once, in the caller's mount namespace.
 struct OverlayLayers {

@@ -57,7 +57,7 @@ unsigned long classic_flags(uint64_t attributes) {
   return flags;
 }
 
-Status mount_overlay_as_asked(const proto::Mount& mount, const std::string& target) {
+Status mount_overlay(const proto::Mount& mount, const std::string& target) {
   const kernel::MountOptions parsed = kernel::parse_mount_options(mount.options);
   std::vector<std::string> data;
   data.reserve(parsed.data.size());
@@ -114,7 +114,7 @@ Result<Fd> open_target(const proto::Mount& mount, const std::string& root) {
 Status mount_one(const proto::Mount& mount, const std::string& root) {
   const Fd target = TRY(open_target(mount, root));
   if (mount.type == "overlay") {
-    return mount_overlay_as_asked(mount, concat({"/proc/self/fd/", std::to_string(target.get())}));
+    return mount_overlay(mount, concat({"/proc/self/fd/", std::to_string(target.get())}));
   }
   const kernel::MountOptions options = kernel::parse_mount_options(mount.options);
   if (mount.type == "bind" || options.bind) return mount_bind(mount, options, target.get());
@@ -130,10 +130,15 @@ Status mount_one(const proto::Mount& mount, const std::string& root) {
   return kernel::attach(made.get(), target.get());
 }
 
-// An overlay that is the whole root, without mount flags: a view shows the same.
+// An overlay that is the whole root and nothing but its layers: a view shows the same.
 bool is_plain_overlay(const proto::Mount& mount) {
-  return mount.type == "overlay" && mount.target.empty() &&
-         kernel::parse_mount_options(mount.options).attributes.set == 0;
+  if (mount.type != "overlay" || !mount.target.empty()) return false;
+  const kernel::MountOptions options = kernel::parse_mount_options(mount.options);
+  auto names_layers = [](const kernel::FilesystemOption& option) {
+    return option.key == "lowerdir" || option.key == "upperdir" || option.key == "workdir" ||
+           option.key == "index";
+  };
+  return options.attributes.set == 0 && std::all_of(options.data.begin(), options.data.end(), names_layers);
 }
 
 Result<container::RootView> mount_view(const proto::Mount& mount, const std::string& root) {
@@ -143,6 +148,7 @@ Result<container::RootView> mount_view(const proto::Mount& mount, const std::str
   TRY(kernel::mount_overlay_view(view.overlay, target.get()));
   const Fd mounted = TRY(open_target(mount, root));
   view.mount = TRY(kernel::mount_id(mounted.get()));
+  view.mount_overlay = [mount, root] { return mount_one(mount, root); };
   return view;
 }
 

@@ -20,6 +20,7 @@ LOG = "/var/log/gabion/audit.jsonl"
 STATE = f"/run/gabion/containerd/{GROUP}"
 NOT_FOUND, EXISTS, PRECONDITION, UNIMPLEMENTED, INVALID = 5, 6, 9, 12, 3
 CREATED, RUNNING, STOPPED, PAUSED = 1, 2, 3, 4
+PROCESS = {"cwd": "/", "env": ["PATH=/bin"], "user": {"uid": 0, "gid": 0}}
 
 
 class ShimCase(unittest.TestCase):

@@ -136,6 +136,15 @@ class Container:
             return file.read().strip()
 
 
+LAST_WORDS = ("sh", "-c", "trap 'echo last words; exit 9' TERM; while :; do sleep 0.05; done")
+
+
+def end(pid):
+    """A container, of whose end nobody tells."""
+    os.kill(pid, signal.SIGTERM)
+    eventually(lambda: not os.path.exists(f"/proc/{pid}/root/bin"), "its end, meanwhile")
+
+
 class Kubelet:
     """What every containerd must do. Each class starts its own once."""
 
@@ -453,12 +462,11 @@ class Kubelet:
         """Nothing is lost: no output, no end, no container."""
         pod = Pod(self)
         lasts = pod.start("lasts", "sh", "-c", "i=0; while :; do echo $i; i=$((i+1)); sleep 0.1; done")
-        ends = pod.start("ends", "sh", "-c", "trap 'echo last words; exit 9' TERM; while :; do sleep 0.05; done")
+        ends = pod.start("ends", *LAST_WORDS)
         pid, ending = lasts.pid(), ends.pid()
         self.disconnect()
         try:
-            os.kill(ending, signal.SIGTERM)
-            eventually(lambda: not os.path.exists(f"/proc/{ending}/root/bin"), "its end, meanwhile")
+            end(ending)
         finally:
             self.connect()
         self.assertEqual((lasts.pid(), lasts.status()["state"]), (pid, RUNNING))
@@ -491,7 +499,7 @@ class Containerd16(Kubelet, unittest.TestCase):
     def test_containerd_that_is_started_again_is_slow(self):
         """It opens the streams of a container in the background, by descriptor, and gives up what is not open yet when it
         finds that the container has ended."""
-        container = Pod(self).start("ends", "sh", "-c", "trap 'echo last words; exit 9' TERM; while :; do sleep 0.05; done")
+        container = Pod(self).start("ends", *LAST_WORDS)
         pid = container.pid()
         trace = self.host.node.work + "/slow"
         slowly = ["strace", "-D", "-f", "-qq", "-o", trace, "-e", "trace=openat", "-e", "inject=openat:delay_enter=50ms"]
@@ -499,8 +507,7 @@ class Containerd16(Kubelet, unittest.TestCase):
             slowly += ["-P", f"/proc/self/fd/{number}"]
         self.disconnect()
         try:
-            os.kill(pid, signal.SIGTERM)
-            eventually(lambda: not os.path.exists(f"/proc/{pid}/root/bin"), "its end, meanwhile")
+            end(pid)
             self.connect(tracer=slowly)
             self.assertEqual(container.await_end()["exit_code"], 9)
             eventually(lambda: container.log() == [("stdout", "last words")], "what it said")

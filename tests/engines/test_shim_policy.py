@@ -5,9 +5,7 @@ import os
 import unittest
 
 from engine import IS_GABION
-from shim_case import RUNNING, ShimCase
-
-PROCESS = {"cwd": "/", "env": ["PATH=/bin"], "user": {"uid": 0, "gid": 0}}
+from shim_case import PROCESS, RUNNING, ShimCase
 
 
 @unittest.skipUnless(IS_GABION, "gabion's own shim")

@@ -13,7 +13,7 @@ import unittest
 
 from engine import GROUP, IS_GABION, eventually
 from protobuf import fields, message
-from shim_case import (CREATED, EXISTS, INVALID, LOG, NOT_FOUND, PRECONDITION, RUNNING, SHIM, STATE, STOPPED, ShimCase,
+from shim_case import (CREATED, EXISTS, INVALID, LOG, NOT_FOUND, PRECONDITION, PROCESS, RUNNING, SHIM, STATE, STOPPED, ShimCase,
                        UNIMPLEMENTED)
 from test_shim import shims
 from ttrpc_client import KINDS, Client, RpcError
@@ -130,7 +130,7 @@ class Protocol(ShimCase):
     def test_exec(self):
         self.create()
         self.client.call("Start", {1: self.id})
-        process = json.dumps({"args": ["sh", "-c", "exit 5"], "cwd": "/", "env": ["PATH=/bin"], "user": {"uid": 0, "gid": 0}})
+        process = json.dumps(PROCESS | {"args": ["sh", "-c", "exit 5"]})
         self.client.call("Exec", {1: self.id, 2: "one", 7: {2: process}})
         self.fails(EXISTS, "Exec", {1: self.id, 2: "one", 7: {2: process}})
         self.assertEqual(self.status("one"), CREATED)
@@ -283,7 +283,7 @@ class Protocol(ShimCase):
         """More at once than the shim has workers."""
         self.create()
         self.client.call("Start", {1: self.id})
-        process = json.dumps({"args": ["sleep", "1000"], "cwd": "/", "env": ["PATH=/bin"], "user": {"uid": 0, "gid": 0}})
+        process = json.dumps(PROCESS | {"args": ["sleep", "1000"]})
         for number in range(100):
             self.client.call("Exec", {1: self.id, 2: f"n{number}", 7: {2: process}})
             self.client.call("Start", {1: self.id, 2: f"n{number}"})
@@ -326,7 +326,7 @@ class Protocol(ShimCase):
         """Creations with an exec each: no descriptor and no memory more, and nothing left."""
         shim = self.client.call("Connect", {1: self.id})[1]
         bundle = self.make_bundle("again", "sleep", "1000")
-        process = json.dumps({"args": ["true"], "cwd": "/", "env": ["PATH=/bin"], "user": {"uid": 0, "gid": 0}})
+        process = json.dumps(PROCESS | {"args": ["true"]})
 
         def life():
             self.create("again", bundle)

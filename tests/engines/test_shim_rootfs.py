@@ -9,14 +9,14 @@ import subprocess
 import unittest
 
 from engine import GROUP, IS_GABION, eventually, run
-from shim_case import SHIM, ShimCase
+from shim_case import PROCESS, SHIM, ShimCase
 from ttrpc_client import RpcError
 
 
 class RootCase(ShimCase):
     def shell(self, script):
         """Its status, in the container."""
-        process = json.dumps({"args": ["sh", "-c", script], "cwd": "/", "env": ["PATH=/bin"], "user": {"uid": 0, "gid": 0}})
+        process = json.dumps(PROCESS | {"args": ["sh", "-c", script]})
         self.client.call("Exec", {1: self.id, 2: "one", 7: {2: process}})
         self.client.call("Start", {1: self.id, 2: "one"})
         status = self.client.call("Wait", {1: self.id, 2: "one"}).get(1, 0)
@@ -42,8 +42,8 @@ class Overlay(RootCase):
                 file.write(path)
             os.chown(path, owner, owner)
 
-    def create_from_layers(self, options=b""):
-        layers = ["index=off", "workdir=" + self.scratch, "upperdir=" + self.upper, "lowerdir=" + self.lower]
+    def create_from_layers(self, options=b"", more=()):
+        layers = ["index=off", "workdir=" + self.scratch, "upperdir=" + self.upper, "lowerdir=" + self.lower, *more]
         rootfs = {1: "overlay", 2: "overlay", 4: layers}
         self.client.call("Create", {1: self.id, 2: self.bundle, 3: rootfs, **({10: options} if options else {})})
 
@@ -79,6 +79,15 @@ class Overlay(RootCase):
         self.assertEqual(os.listdir(self.bundle + "/rootfs"), [])  # the host does not see it
         with open(self.upper + "/of-the-hook", encoding="ascii") as file:
             self.assertEqual(file.read(), "word\n")
+
+    def test_options_that_are_no_layers(self):
+        """The kernel's to refuse, as they were before a view was enough; those it takes make no difference."""
+        with self.assertRaises(RpcError) as caught:
+            self.create_from_layers(more=["nonsense=1"])
+        self.assertIn("mount overlay", caught.exception.text)
+        self.create_from_layers(more=["redirect_dir=nofollow"])
+        self.client.call("Start", {1: self.id})
+        self.assertEqual(self.shell("test -e /lower && test -e /upper"), 0)
 
     def test_root_path_that_leads_elsewhere(self):
         """What was judged is what the container gets, not the layers that were mounted somewhere else."""

@@ -9,12 +9,11 @@ import time
 import unittest
 
 from engine import IS_GABION, eventually
-from shim_case import PRECONDITION, RUNNING, STOPPED, ShimCase
+from shim_case import PRECONDITION, PROCESS, RUNNING, STOPPED, ShimCase
 from test_shim import shims
 from ttrpc_client import RpcError
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-PROCESS = {"cwd": "/", "env": ["PATH=/bin"], "user": {"uid": 0, "gid": 0}}
 
 
 class Reader:

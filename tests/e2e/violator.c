@@ -5,7 +5,7 @@
 //                               EPERM, or "flood EPERM"
 //   violator each N             every dangerous call N times
 //   violator groups             a call as a member of 40,000 groups, whose /proc/PID/status is long
-//   violator killed N           N times a call whose caller is killed at once
+//   violator killed N STEP      N times a call whose caller is killed, each time STEP turns of a loop later
 #define _GNU_SOURCE
 #include <errno.h>
 #include <grp.h>
@@ -108,14 +108,15 @@ int main(int argc, char** argv) {
     return 0;
   }
   if (!strcmp(argv[1], "groups")) return as_a_member_of_many_groups();
-  if (!strcmp(argv[1], "killed") && argc > 2) {
+  if (!strcmp(argv[1], "killed") && argc > 3) {
+    long step = atol(argv[3]);
     for (int i = 0; i < atoi(argv[2]); ++i) {
       pid_t pid = fork();
       if (pid == 0) {
         syscall(SYS_ptrace, PTRACE_PEEKDATA, 0, 0, 0);
         _exit(0);
       }
-      for (volatile int wait = 0; wait < 2000 * i; ++wait) continue;
+      for (volatile long wait = 0; wait < step * i; ++wait) continue;
       kill(pid, SIGKILL);
       waitpid(pid, NULL, 0);
     }

@@ -24,7 +24,6 @@
 #include "container/spawn.h"
 #include "container/store.h"
 #include "oci/features.h"
-#include "oci/reader.h"
 #include "shim/containerd/events.h"
 #include "shim/containerd/proto/message.h"
 #include "shim/containerd/proto/runtime.h"
@@ -38,15 +37,17 @@ namespace {
 
 constexpr const char* kSocketDirectory = "/run/gabion/s";
 constexpr const char* kStateDirectory = "/run/gabion/containerd";
+constexpr const char* kAddressFile = "address";  // of the bundle
+constexpr std::string_view kScheme = "unix://";
 constexpr size_t kConfigLimit = size_t{16} << 20;
 constexpr int kBacklog = 128;
 constexpr int kLockMs = 10'000;
 constexpr int kLockStepMs = 2;
 
+// Looks at the annotations alone: whether the rest can be honoured is Create's to say.
 Result<std::string> group_of_bundle(const std::string& id) {
   const std::string text = TRY(read_file("config.json", kConfigLimit));
-  const oci::Spec spec = TRY(oci::parse_spec(text, "config.json"));
-  std::string group = group_of(spec.annotations);
+  std::string group = group_of(TRY(json::parse(text, "config.json")));
   return group.empty() ? id : group;
 }
 
@@ -124,11 +125,22 @@ void adjust_oom_score() {
   if (score) (void)write_existing("/proc/self/oom_score_adj", std::to_string(std::min(*score + 1, kMost)));
 }
 
+// Of the shim that `start` has named, or would have.
+Result<std::string> socket_of_bundle(const Flags& flags) {
+  constexpr size_t kAddressLimit = 4096;
+  const Result<std::string> address = read_file(kAddressFile, kAddressLimit);
+  const std::string ours = concat({kScheme, kSocketDirectory, "/"});
+  if (address.ok() && address->starts_with(ours) && address->find('/', ours.size()) == std::string::npos) {
+    return address->substr(kScheme.size());
+  }
+  return socket_path(flags, TRY(group_of_bundle(flags.id)));
+}
+
 // Of a shim that ended without clearing up: nobody else would, before the next one of that pod.
 Status clear_socket(const Flags& flags) {
-  const std::string group = TRY(group_of_bundle(flags.id));
+  const std::string path = TRY(socket_of_bundle(flags));
   const Fd lock = TRY(lock_directory());
-  const Result<bool> served = is_served(socket_path(flags, group));
+  const Result<bool> served = is_served(path);
   return served.ok() ? ok_status() : Status(served.error());
 }
 
@@ -201,11 +213,11 @@ std::optional<proto::BootstrapParams> bootstrap_params(const Flags& flags, std::
 
 }  // namespace
 
-std::string group_of(const std::vector<std::pair<std::string, std::string>>& annotations) {
+std::string group_of(const json::Value& config) {
+  const json::Value* annotations = config.find("annotations");
+  if (annotations == nullptr) return {};
   for (const std::string_view key : {"io.kubernetes.cri.sandbox-id", "io.containerd.runc.v2.group"}) {
-    for (const auto& [name, value] : annotations) {
-      if (name == key) return value;
-    }
+    if (const json::Value* value = annotations->find(key)) return value->text();
   }
   return {};
 }
@@ -227,12 +239,12 @@ Result<std::string> start(const Flags& flags, std::string_view input) {
   const std::optional<proto::BootstrapParams> params = bootstrap_params(flags, input);
   const std::string group = TRY(group_of_bundle(flags.id));
   const std::string path = socket_path(flags, group);
-  const std::string address = concat({"unix://", path});
+  const std::string address = concat({kScheme, path});
   const Fd lock = TRY(lock_directory());
   const bool served = TRY(is_served(path));
   if (!served) TRY(start_shim(flags, group, path, shim_cgroup(params, input)));
   // containerd 1.6 and 1.7 find the shim again by it.
-  TRY(write_file_atomic("address", address, 0600));
+  TRY(write_file_atomic(kAddressFile, address, 0600));
   if (!params) return address;
   return proto::encode(proto::BootstrapResult{.version = 3, .address = address, .protocol = "ttrpc"});
 }
@@ -241,7 +253,7 @@ Result<std::string> clear(const Flags& flags) {
   TRY(container::check_id(flags.id));
   const Node node = TRY(node_of(flags.name_space));
   auto remove = [&flags](const container::Host& host) { return container::remove(host, flags.id, true); };
-  TRY(on_node(node, Need::kAlways, 0, answered_empty(remove)));
+  TRY(on_node(node, Need::kAlways, nullptr, answered_empty(remove)));
   (void)clear_socket(flags);  // the container is gone, which is what was asked
   return proto::encode(proto::DeleteResponse{.pid = 0, .exit_status = 128 + SIGKILL, .exited_at = now()});
 }

@@ -4,9 +4,8 @@
 
 #include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
+#include "base/json.h"
 #include "base/result.h"
 #include "shim/containerd/flags.h"
 #include "shim/containerd/node.h"
@@ -22,6 +21,6 @@ Result<std::string> clear(const Flags& flags);
 std::string info();
 
 // The pod a container belongs to, by the annotations of its config.json: "" for one alone. Pure.
-std::string group_of(const std::vector<std::pair<std::string, std::string>>& annotations);
+std::string group_of(const json::Value& config);
 
 }  // namespace gabion::shim

@@ -66,10 +66,17 @@ TEST(Flags, WhatIsUnknownIsAnError) {
 }
 
 TEST(Group, OfAPod) {
-  EXPECT_EQ(group_of({}), "");
-  EXPECT_EQ(group_of({{"io.kubernetes.cri.sandbox-id", "pod"}}), "pod");
-  EXPECT_EQ(group_of({{"io.kubernetes.cri.sandbox-id", "pod"}, {"io.containerd.runc.v2.group", "g"}}), "pod");
-  EXPECT_EQ(group_of({{"io.containerd.runc.v2.group", "g"}}), "g");
+  auto group = [](std::string_view config) { return group_of(*json::parse(config, "config.json")); };
+  EXPECT_EQ(group("{}"), "");
+  EXPECT_EQ(group(R"({"annotations": {"other": "x"}})"), "");
+  EXPECT_EQ(group(R"({"annotations": {"io.kubernetes.cri.sandbox-id": "pod"}})"), "pod");
+  EXPECT_EQ(group(R"({"annotations": {"io.containerd.runc.v2.group": "g"}})"), "g");
+  EXPECT_EQ(
+      group(
+          R"({"annotations": {"io.containerd.runc.v2.group": "g", "io.kubernetes.cri.sandbox-id": "pod"}})"),
+      "pod");
+  EXPECT_EQ(group(R"({"annotations": "none"})"), "");
+  EXPECT_EQ(group("[]"), "");
 }
 
 TEST(OverlayOptions, AreShortenedToFitAPage) {

@@ -35,7 +35,7 @@ class Log {
   Status append(const Record& record);
 
   // Whoever asked, where that is not our parent: the client of a shim.
-  void act_for(pid_t caller) { actor_ = current_actor(caller); }
+  void act_for(const Actor& caller) { actor_ = caller; }
 
   // For a process that fork(2) has made: a flock(2) belongs to the open file, which the two share until
   // this. Asks anew who the caller is.

@@ -19,10 +19,10 @@ Result<audit::Log> open_log(const Node& node, Need need) {
 
 }  // namespace
 
-Result<std::string> on_node(const Node& node, Need need, pid_t caller,
+Result<std::string> on_node(const Node& node, Need need, const audit::Actor* caller,
                             const std::function<Result<std::string>(const container::Host&)>& operation) {
   audit::Log log = TRY(open_log(node, need));
-  if (need != Need::kRead) log.act_for(caller);
+  if (caller != nullptr) log.act_for(*caller);
   policy::Policy policy;
   if (need == Need::kHarden) {
     policy =

@@ -2,11 +2,10 @@
 // does.
 #pragma once
 
-#include <sys/types.h>
-
 #include <functional>
 #include <string>
 
+#include "audit/record.h"
 #include "base/result.h"
 #include "container/container.h"
 
@@ -25,8 +24,9 @@ enum class Need {
   kHarden,  // the policy decides
 };
 
-// `caller`: the client that asks, whom the audit log names.
-Result<std::string> on_node(const Node& node, Need need, pid_t caller,
+// `caller`: the client that asks, whom the audit log names; null: whoever has called this process, which for
+// a worker is the shim.
+Result<std::string> on_node(const Node& node, Need need, const audit::Actor* caller,
                             const std::function<Result<std::string>(const container::Host&)>& operation);
 
 }  // namespace gabion::shim

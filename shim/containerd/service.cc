@@ -35,9 +35,10 @@ proto::TaskStatus status_of(const Container& owner, const Process& process) {
 // --- which request is which --------------------------------------------------------------------
 
 template <auto kMethod, typename Message>
-Status Service::call(Service& service, const std::string& payload, pid_t caller, const Respond& respond) {
+Status Service::call(Service& service, const std::string& payload, const ttrpc::Peer& peer,
+                     const Respond& respond) {
   const Message message = TRY(proto::decode<Message>(payload));
-  return (service.*kMethod)(message, caller, respond);
+  return (service.*kMethod)(message, peer, respond);
 }
 
 Service::Call Service::find_call(std::string_view method) {
@@ -75,7 +76,7 @@ void Service::handle(const ttrpc::Request& request, const ttrpc::Peer& peer, con
   }
   const Call found = find_call(request.method);
   if (found == nullptr) return respond(make_error(Code::kUnsupported, concat({"method ", request.method})));
-  Status status = found(*this, request.payload, peer.pid, respond);
+  Status status = found(*this, request.payload, peer, respond);
   if (!status.ok()) respond(std::move(status).error());
 }
 
@@ -93,22 +94,33 @@ Result<Service::Target> Service::target(const std::string& id, const std::string
   return Target{*owner, *process};
 }
 
-void Service::ask(const Container& owner, Need need, pid_t caller, const Operation& operation,
+const audit::Actor& Service::caller_at(const ttrpc::Peer& peer) {
+  // Kept: an engine asks for everything by one connection, and who it is takes many files of /proc.
+  if (peer.client != caller_client_) {
+    caller_ = audit::current_actor(peer.pid);
+    caller_client_ = peer.client;
+  }
+  return caller_;
+}
+
+void Service::ask(const Container& owner, Need need, const ttrpc::Peer& peer, const Operation& operation,
                   Workers::Done done) {
+  const audit::Actor* caller = need == Need::kRead ? nullptr : &caller_at(peer);
   workers_.start(
       {}, [&] { return on_node(owner.node, need, caller, operation); }, std::move(done),
       need == Need::kAlways ? Workers::kMaxAtOnce : Workers::kMostOrdinary);
 }
 
-void Service::do_own(const Container& owner, const Operation& operation, Workers::Done done) {
-  workers_.start_own([node = owner.node, operation,
-                      shim = ::getpid()] { return on_node(node, Need::kAlways, shim, operation); },
-                     std::move(done));
+void Service::do_own(const Container& owner, const Operation& operation, Workers::Done done, Fd held) {
+  workers_.start_own(
+      [node = owner.node, operation] { return on_node(node, Need::kAlways, nullptr, operation); },
+      std::move(done), std::move(held));
 }
 
 // --- answered from memory ----------------------------------------------------------------------
 
-Status Service::state(const proto::ProcessRequest& request, pid_t /*caller*/, const Respond& respond) {
+Status Service::state(const proto::ProcessRequest& request, const ttrpc::Peer& /*peer*/,
+                      const Respond& respond) {
   return state_within(kReaderMs, request, respond);
 }
 
@@ -139,7 +151,8 @@ Status Service::state_within(int64_t left_ms, const proto::ProcessRequest& reque
   return ok_status();
 }
 
-Status Service::wait(const proto::ProcessRequest& request, pid_t /*caller*/, const Respond& respond) {
+Status Service::wait(const proto::ProcessRequest& request, const ttrpc::Peer& /*peer*/,
+                     const Respond& respond) {
   Process& process = TRY(target(request.id, request.exec_id)).process;
   auto answer = [respond](const Exit& exit) {
     respond(proto::encode(proto::WaitResponse{.exit_status = exit.status, .exited_at = exit.at}));
@@ -152,7 +165,8 @@ Status Service::wait(const proto::ProcessRequest& request, pid_t /*caller*/, con
   return ok_status();
 }
 
-Status Service::connect(const proto::ProcessRequest& request, pid_t /*caller*/, const Respond& respond) {
+Status Service::connect(const proto::ProcessRequest& request, const ttrpc::Peer& /*peer*/,
+                        const Respond& respond) {
   // No such container is no error: containerd takes it for a shim that has lost it.
   const Result<Container*> found = container(request.id);
   const pid_t pid = found.ok() ? (*found)->first.pid : 0;
@@ -162,7 +176,7 @@ Status Service::connect(const proto::ProcessRequest& request, pid_t /*caller*/, 
   return ok_status();
 }
 
-Status Service::shutdown(const proto::ShutdownRequest& /*request*/, pid_t /*caller*/,
+Status Service::shutdown(const proto::ShutdownRequest& /*request*/, const ttrpc::Peer& /*peer*/,
                          const Respond& respond) {
   // containerd 1.6 asks for each container; the shim is the pod's.
   if (containers_.empty()) shutting_down_ = true;
@@ -172,7 +186,8 @@ Status Service::shutdown(const proto::ShutdownRequest& /*request*/, pid_t /*call
 
 bool Service::finished() const { return shutting_down_ && !workers_.busy() && events_.idle(); }
 
-Status Service::resize_pty(const proto::ResizePtyRequest& request, pid_t /*caller*/, const Respond& respond) {
+Status Service::resize_pty(const proto::ResizePtyRequest& request, const ttrpc::Peer& /*peer*/,
+                           const Respond& respond) {
   const Process& process = TRY(target(request.id, request.exec_id)).process;
   if (!process.stdio) return make_error(Code::kWrongState, "the process has no terminal");
   TRY(process.stdio->resize(request.width, request.height));
@@ -180,45 +195,46 @@ Status Service::resize_pty(const proto::ResizePtyRequest& request, pid_t /*calle
   return ok_status();
 }
 
-Status Service::close_io(const proto::CloseIORequest& request, pid_t /*caller*/, const Respond& respond) {
+Status Service::close_io(const proto::CloseIORequest& request, const ttrpc::Peer& /*peer*/,
+                         const Respond& respond) {
   Process& process = TRY(target(request.id, request.exec_id)).process;
   if (request.stdin_end && process.stdio) process.stdio->close_input();
   respond(std::string());
   return ok_status();
 }
 
-Status Service::checkpoint(const proto::ProcessRequest& /*request*/, pid_t /*caller*/,
+Status Service::checkpoint(const proto::ProcessRequest& /*request*/, const ttrpc::Peer& /*peer*/,
                            const Respond& /*respond*/) {
   return make_error(Code::kUnsupported, "checkpoints are not supported yet");
 }
 
 // --- asked of the container --------------------------------------------------------------------
 
-Status Service::kill(const proto::KillRequest& request, pid_t caller, const Respond& respond) {
+Status Service::kill(const proto::KillRequest& request, const ttrpc::Peer& peer, const Respond& respond) {
   const auto [owner, process] = TRY(target(request.id, request.exec_id));
   if (process.phase == Phase::kStopped) return already_finished();
   if (process.pid == 0) return make_error(Code::kWrongState, "process not created: failed precondition");
   const auto signal = static_cast<int>(request.signal);
   if (!request.exec_id.empty()) {
     if (process.exit) return already_finished();
-    return kill_exec(owner, process, signal, caller, respond);
+    return kill_exec(owner, process, signal, peer, respond);
   }
   auto change = [id = owner.id, signal, all = request.all](const container::Host& host) {
     return container::kill(host, id, signal, all);
   };
-  ask(owner, Need::kAlways, caller, answered_empty(change), [respond](Result<std::string> result) {
+  ask(owner, Need::kAlways, peer, answered_empty(change), [respond](Result<std::string> result) {
     const bool gone = !result.ok() && result.error().code == Code::kWrongState;
     respond(gone ? Result<std::string>(already_finished()) : std::move(result));
   });
   return ok_status();
 }
 
-Status Service::kill_exec(Container& owner, Process& process, int signal, pid_t caller,
+Status Service::kill_exec(Container& owner, Process& process, int signal, const ttrpc::Peer& peer,
                           const Respond& respond) {
   auto note = [id = owner.id,
                detail = concat({"pid ", std::to_string(process.pid), ", signal ", std::to_string(signal)})](
                   const container::Host& host) { return container::note(host, id, "exec.kill", detail); };
-  ask(owner, Need::kAlways, caller, answered_empty(note),
+  ask(owner, Need::kAlways, peer, answered_empty(note),
       [this, id = owner.id, exec_id = process.exec_id, pid = process.pid, signal,
        respond](const Result<std::string>&) {
         const Result<Target> found = target(id, exec_id);
@@ -230,13 +246,13 @@ Status Service::kill_exec(Container& owner, Process& process, int signal, pid_t 
   return ok_status();
 }
 
-Status Service::pids(const proto::ProcessRequest& request, pid_t caller, const Respond& respond) {
+Status Service::pids(const proto::ProcessRequest& request, const ttrpc::Peer& peer, const Respond& respond) {
   const Container& owner = *TRY(container(request.id));
   if (owner.first.phase == Phase::kMaking) {
     return make_error(Code::kWrongState, "the container is being made");
   }
   auto operation = [id = owner.id](const auto& host) { return list_processes(host, id); };
-  ask(owner, Need::kRead, caller, operation, [this, id = owner.id, respond](Result<std::string> result) {
+  ask(owner, Need::kRead, peer, operation, [this, id = owner.id, respond](Result<std::string> result) {
     const Result<Container*> found = container(id);
     if (!result.ok() || !found.ok()) return respond(std::move(result));
     Result<proto::PidsResponse> response = proto::decode<proto::PidsResponse>(*result);
@@ -259,21 +275,22 @@ Status Service::pids(const proto::ProcessRequest& request, pid_t caller, const R
   return ok_status();
 }
 
-Status Service::pause(const proto::ProcessRequest& request, pid_t caller, const Respond& respond) {
-  return set_paused(request, true, caller, respond);
+Status Service::pause(const proto::ProcessRequest& request, const ttrpc::Peer& peer, const Respond& respond) {
+  return set_paused(request, true, peer, respond);
 }
 
-Status Service::resume(const proto::ProcessRequest& request, pid_t caller, const Respond& respond) {
-  return set_paused(request, false, caller, respond);
+Status Service::resume(const proto::ProcessRequest& request, const ttrpc::Peer& peer,
+                       const Respond& respond) {
+  return set_paused(request, false, peer, respond);
 }
 
-Status Service::set_paused(const proto::ProcessRequest& request, bool paused, pid_t caller,
+Status Service::set_paused(const proto::ProcessRequest& request, bool paused, const ttrpc::Peer& peer,
                            const Respond& respond) {
   const Container& owner = *TRY(container(request.id));
   auto change = [id = owner.id, paused](const container::Host& host) {
     return paused ? container::pause(host, id) : container::resume(host, id);
   };
-  ask(owner, Need::kChange, caller, answered_empty(change),
+  ask(owner, Need::kChange, peer, answered_empty(change),
       [this, id = owner.id, paused, respond](Result<std::string> result) {
         const Result<Container*> found = container(id);
         if (result.ok() && found.ok()) {
@@ -285,19 +302,20 @@ Status Service::set_paused(const proto::ProcessRequest& request, bool paused, pi
   return ok_status();
 }
 
-Status Service::update(const proto::UpdateTaskRequest& request, pid_t caller, const Respond& respond) {
+Status Service::update(const proto::UpdateTaskRequest& request, const ttrpc::Peer& peer,
+                       const Respond& respond) {
   const Container& owner = *TRY(container(request.id));
   auto change = [id = owner.id, text = request.resources.value](const container::Host& host) {
     return update_resources(host, id, text);
   };
-  ask(owner, Need::kHarden, caller, answered_empty(change), respond);
+  ask(owner, Need::kHarden, peer, answered_empty(change), respond);
   return ok_status();
 }
 
-Status Service::stats(const proto::ProcessRequest& request, pid_t caller, const Respond& respond) {
+Status Service::stats(const proto::ProcessRequest& request, const ttrpc::Peer& peer, const Respond& respond) {
   const Container& owner = *TRY(container(request.id));
   auto operation = [id = owner.id](const auto& host) { return read_metrics(host, id); };
-  ask(owner, Need::kRead, caller, operation, respond);
+  ask(owner, Need::kRead, peer, operation, respond);
   return ok_status();
 }
 

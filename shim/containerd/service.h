@@ -57,45 +57,51 @@ class Service {
   };
 
   // Each answers by `respond`, now or later, or returns why it will not.
-  Status state(const proto::ProcessRequest& request, pid_t caller, const Respond& respond);
+  Status state(const proto::ProcessRequest& request, const ttrpc::Peer& peer, const Respond& respond);
   // state(), which waits for a reader for `left_ms` more.
   Status state_within(int64_t left_ms, const proto::ProcessRequest& request, const Respond& respond);
-  Status create(const proto::CreateTaskRequest& request, pid_t caller, const Respond& respond);
-  Status start(const proto::ProcessRequest& request, pid_t caller, const Respond& respond);
-  Status remove(const proto::ProcessRequest& request, pid_t caller, const Respond& respond);
-  Status pids(const proto::ProcessRequest& request, pid_t caller, const Respond& respond);
-  Status pause(const proto::ProcessRequest& request, pid_t caller, const Respond& respond);
-  Status resume(const proto::ProcessRequest& request, pid_t caller, const Respond& respond);
-  Status checkpoint(const proto::ProcessRequest& request, pid_t caller, const Respond& respond);
-  Status kill(const proto::KillRequest& request, pid_t caller, const Respond& respond);
-  Status exec(const proto::ExecProcessRequest& request, pid_t caller, const Respond& respond);
-  Status resize_pty(const proto::ResizePtyRequest& request, pid_t caller, const Respond& respond);
-  Status close_io(const proto::CloseIORequest& request, pid_t caller, const Respond& respond);
-  Status update(const proto::UpdateTaskRequest& request, pid_t caller, const Respond& respond);
-  Status wait(const proto::ProcessRequest& request, pid_t caller, const Respond& respond);
-  Status stats(const proto::ProcessRequest& request, pid_t caller, const Respond& respond);
-  Status connect(const proto::ProcessRequest& request, pid_t caller, const Respond& respond);
-  Status shutdown(const proto::ShutdownRequest& request, pid_t caller, const Respond& respond);
+  Status create(const proto::CreateTaskRequest& request, const ttrpc::Peer& peer, const Respond& respond);
+  Status start(const proto::ProcessRequest& request, const ttrpc::Peer& peer, const Respond& respond);
+  Status remove(const proto::ProcessRequest& request, const ttrpc::Peer& peer, const Respond& respond);
+  Status pids(const proto::ProcessRequest& request, const ttrpc::Peer& peer, const Respond& respond);
+  Status pause(const proto::ProcessRequest& request, const ttrpc::Peer& peer, const Respond& respond);
+  Status resume(const proto::ProcessRequest& request, const ttrpc::Peer& peer, const Respond& respond);
+  Status checkpoint(const proto::ProcessRequest& request, const ttrpc::Peer& peer, const Respond& respond);
+  Status kill(const proto::KillRequest& request, const ttrpc::Peer& peer, const Respond& respond);
+  Status exec(const proto::ExecProcessRequest& request, const ttrpc::Peer& peer, const Respond& respond);
+  Status resize_pty(const proto::ResizePtyRequest& request, const ttrpc::Peer& peer, const Respond& respond);
+  Status close_io(const proto::CloseIORequest& request, const ttrpc::Peer& peer, const Respond& respond);
+  Status update(const proto::UpdateTaskRequest& request, const ttrpc::Peer& peer, const Respond& respond);
+  Status wait(const proto::ProcessRequest& request, const ttrpc::Peer& peer, const Respond& respond);
+  Status stats(const proto::ProcessRequest& request, const ttrpc::Peer& peer, const Respond& respond);
+  Status connect(const proto::ProcessRequest& request, const ttrpc::Peer& peer, const Respond& respond);
+  Status shutdown(const proto::ShutdownRequest& request, const ttrpc::Peer& peer, const Respond& respond);
 
   template <auto kMethod, typename Message>
-  static Status call(Service& service, const std::string& payload, pid_t caller, const Respond& respond);
-  using Call = Status (*)(Service&, const std::string&, pid_t, const Respond&);
+  static Status call(Service& service, const std::string& payload, const ttrpc::Peer& peer,
+                     const Respond& respond);
+  using Call = Status (*)(Service&, const std::string&, const ttrpc::Peer&, const Respond&);
   static Call find_call(std::string_view method);
 
   // Code::kNotFound with containerd's words.
   Result<Container*> container(const std::string& id);
   Result<Target> target(const std::string& id, const std::string& exec_id);
+  // Whom the audit log names for what this client asks; valid until another one asks.
+  const audit::Actor& caller_at(const ttrpc::Peer& peer);
   // Runs in a worker, under the policy and log of the container.
-  void ask(const Container& owner, Need need, pid_t caller, const Operation& operation, Workers::Done done);
+  void ask(const Container& owner, Need need, const ttrpc::Peer& peer, const Operation& operation,
+           Workers::Done done);
   // The same for what nobody has asked for: it is done in any case.
-  void do_own(const Container& owner, const Operation& operation, Workers::Done done);
+  void do_own(const Container& owner, const Operation& operation, Workers::Done done, Fd held = {});
 
   Result<Stdio> open_stdio(const StdioPaths& paths);
-  Status set_paused(const proto::ProcessRequest& request, bool paused, pid_t caller, const Respond& respond);
-  Status kill_exec(Container& owner, Process& process, int signal, pid_t caller, const Respond& respond);
-  Status start_first(Container& owner, pid_t caller, const Respond& respond);
-  Status start_exec(Container& owner, Process& process, pid_t caller, const Respond& respond);
-  Status remove_first(Container& owner, pid_t caller, const Respond& respond);
+  Status set_paused(const proto::ProcessRequest& request, bool paused, const ttrpc::Peer& peer,
+                    const Respond& respond);
+  Status kill_exec(Container& owner, Process& process, int signal, const ttrpc::Peer& peer,
+                   const Respond& respond);
+  Status start_first(Container& owner, const ttrpc::Peer& peer, const Respond& respond);
+  Status start_exec(Container& owner, Process& process, const ttrpc::Peer& peer, const Respond& respond);
+  Status remove_first(Container& owner, const ttrpc::Peer& peer, const Respond& respond);
   void created(const std::string& id, proto::TaskCreate event, Result<std::string> result,
                const Respond& respond);
   void executed(const std::string& id, const std::string& exec_id, Result<std::string> result,
@@ -106,7 +112,7 @@ class Service {
   void settle(Container& owner, Process& process);
   void end_others(Container& owner);
   void tell_exit(Container& owner, Process& process);
-  void note(Container& owner, const char* event, const std::string& detail);
+  void note(Container& owner, const char* event, const std::string& detail, Fd held = {});
   void write(Container& owner, OwnWork work);
   void write_next(Container& owner);
   Result<Fd> open_violations(Container& owner);
@@ -125,6 +131,8 @@ class Service {
   std::map<std::string, std::shared_ptr<Container>> containers_;
   // Ended before their worker could say that they are a container's.
   std::unordered_map<pid_t, Exit> early_;
+  audit::Actor caller_;
+  uint64_t caller_client_ = 0;         // whose; 0: nobody has asked yet
   std::unordered_set<pid_t> copiers_;  // not yet ended; of deleted processes, too
   bool shutting_down_ = false;
 };

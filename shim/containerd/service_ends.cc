@@ -83,12 +83,14 @@ void Service::end_others(Container& owner) {
 }
 
 void Service::tell_exit(Container& owner, Process& process) {
+  const bool first = &process == &owner.first;
   read_memory_event(owner.id);  // the reason of an end is told before it
   process.phase = Phase::kStopped;
-  if (&process == &owner.first && owner.violations != nullptr) owner.violations->tell_summary();
+  if (first && owner.violations != nullptr) owner.violations->tell_summary();
   if (process.stdio) process.stdio->process_ended();
-  note(owner, process.exec_id.empty() ? "container.exit" : "exec.exit",
-       concat({"pid ", std::to_string(process.pid), ", status ", std::to_string(process.exit->status)}));
+  note(owner, first ? "container.exit" : "exec.exit",
+       concat({"pid ", std::to_string(process.pid), ", status ", std::to_string(process.exit->status)}),
+       first ? std::move(owner.mounts) : Fd());
   events_.publish(proto::TaskExit{.container_id = owner.id,
                                   .id = process.exec_id.empty() ? owner.id : process.exec_id,
                                   .pid = static_cast<uint32_t>(process.pid),

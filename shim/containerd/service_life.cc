@@ -1,4 +1,5 @@
 // create, start, exec and delete: the task service's changes of what there is.
+#include <fcntl.h>
 #include <signal.h>
 
 #include <utility>
@@ -52,7 +53,8 @@ Result<Stdio> Service::open_stdio(const StdioPaths& paths) {
   return stdio;
 }
 
-Status Service::create(const proto::CreateTaskRequest& request, pid_t caller, const Respond& respond) {
+Status Service::create(const proto::CreateTaskRequest& request, const ttrpc::Peer& peer,
+                       const Respond& respond) {
   TRY(container::check_id(request.id));
   if (shutting_down_) return make_error(Code::kWrongState, "the shim is shutting down");
   if (containers_.contains(request.id)) {
@@ -70,7 +72,7 @@ Status Service::create(const proto::CreateTaskRequest& request, pid_t caller, co
   first.paths = paths_of(request);
   first.stdio = TRY(open_stdio(first.paths));
   first.phase = Phase::kMaking;
-  work.caller = caller;
+  work.caller = caller_at(peer);
   work.create.console = first.stdio->console();
   work.logger = first.stdio->logger();
   const Fd watcher = TRY(open_violations(*made));
@@ -103,7 +105,7 @@ void Service::created(const std::string& id, proto::TaskCreate event, Result<std
     return workers_.start_own(
         [node, id] {
           auto remove = [&id](const container::Host& host) { return container::remove(host, id, true); };
-          return on_node(node, Need::kAlways, ::getppid(), answered_empty(remove));
+          return on_node(node, Need::kAlways, nullptr, answered_empty(remove));
         },
         [respond, error = report.error()](const Result<std::string>&) { respond(Error(error)); });
   }
@@ -116,16 +118,19 @@ void Service::created(const std::string& id, proto::TaskCreate event, Result<std
   watch_memory(owner, report->cgroup);
   begin_violations(owner, *report);
   respond(proto::encode(proto::PidResponse{.pid = report->pid}));
+  // Nothing depends on it: should it fail, its end is heard of a little later.
+  owner.mounts =
+      Fd(::open(concat({"/proc/", std::to_string(report->pid), "/ns/mnt"}).c_str(), O_RDONLY | O_CLOEXEC));
   settle(owner, owner.first);
 }
 
-Status Service::start(const proto::ProcessRequest& request, pid_t caller, const Respond& respond) {
+Status Service::start(const proto::ProcessRequest& request, const ttrpc::Peer& peer, const Respond& respond) {
   const auto [owner, process] = TRY(target(request.id, request.exec_id));
-  return request.exec_id.empty() ? start_first(owner, caller, respond)
-                                 : start_exec(owner, process, caller, respond);
+  return request.exec_id.empty() ? start_first(owner, peer, respond)
+                                 : start_exec(owner, process, peer, respond);
 }
 
-Status Service::start_first(Container& owner, pid_t caller, const Respond& respond) {
+Status Service::start_first(Container& owner, const ttrpc::Peer& peer, const Respond& respond) {
   if (owner.first.phase == Phase::kStopped) {
     return make_error(Code::kWrongState, "cannot start a container that has stopped");
   }
@@ -134,7 +139,7 @@ Status Service::start_first(Container& owner, pid_t caller, const Respond& respo
   }
   owner.first.phase = Phase::kStarting;
   auto change = [id = owner.id](const container::Host& host) { return container::start(host, id); };
-  ask(owner, Need::kChange, caller, answered_empty(change),
+  ask(owner, Need::kChange, peer, answered_empty(change),
       [this, id = owner.id, respond](Result<std::string> result) {
         const Result<Container*> found = container(id);
         if (!found.ok()) return respond(Error(found.error()));
@@ -155,7 +160,8 @@ Status Service::start_first(Container& owner, pid_t caller, const Respond& respo
   return ok_status();
 }
 
-Status Service::exec(const proto::ExecProcessRequest& request, pid_t /*caller*/, const Respond& respond) {
+Status Service::exec(const proto::ExecProcessRequest& request, const ttrpc::Peer& /*peer*/,
+                     const Respond& respond) {
   Container& owner = *TRY(container(request.id));
   TRY(container::check_id(request.exec_id));
   if (owner.execs.contains(request.exec_id)) {
@@ -179,13 +185,14 @@ Status Service::exec(const proto::ExecProcessRequest& request, pid_t /*caller*/,
   return ok_status();
 }
 
-Status Service::start_exec(Container& owner, Process& process, pid_t caller, const Respond& respond) {
+Status Service::start_exec(Container& owner, Process& process, const ttrpc::Peer& peer,
+                           const Respond& respond) {
   if (process.phase != Phase::kAdded) {
     return make_error(Code::kWrongState, concat({"process ", process.exec_id, " was started already"}));
   }
   process.phase = Phase::kStarting;
   const ExecWork work{.node = owner.node,
-                      .caller = caller,
+                      .caller = caller_at(peer),
                       .id = owner.id,
                       .spec = process.spec,
                       .logger = process.stdio->logger(),
@@ -226,9 +233,10 @@ void Service::answer_waiting(Process& process, const Exit& exit) {
   for (const auto& waiting : std::exchange(process.waiting, {})) waiting(exit);
 }
 
-Status Service::remove(const proto::ProcessRequest& request, pid_t caller, const Respond& respond) {
+Status Service::remove(const proto::ProcessRequest& request, const ttrpc::Peer& peer,
+                       const Respond& respond) {
   const auto [owner, process] = TRY(target(request.id, request.exec_id));
-  if (request.exec_id.empty()) return remove_first(owner, caller, respond);
+  if (request.exec_id.empty()) return remove_first(owner, peer, respond);
   if (process.phase == Phase::kStarting || process.phase == Phase::kRunning) return still_running();
   proto::DeleteResponse response;
   response.pid = static_cast<uint32_t>(process.pid);
@@ -242,13 +250,16 @@ Status Service::remove(const proto::ProcessRequest& request, pid_t caller, const
   return ok_status();
 }
 
-Status Service::remove_first(Container& owner, pid_t caller, const Respond& respond) {
+Status Service::remove_first(Container& owner, const ttrpc::Peer& peer, const Respond& respond) {
   if (owner.first.phase != Phase::kStopped && owner.first.phase != Phase::kCreated) return still_running();
-  if (owner.first.phase == Phase::kCreated) owner.first.phase = Phase::kStarting;  // its end is told below
+  if (owner.first.phase == Phase::kCreated) {
+    owner.first.phase = Phase::kStarting;  // its end is told below
+    owner.mounts.reset();                  // and what waits for that end waits for these, too
+  }
   auto change = [id = owner.id](const container::Host& host) { return container::remove(host, id, true); };
   // The container outlives what is to be told of it, and these are called when the last is written.
-  auto begin = [this, &owner, caller, change, respond] {
-    ask(owner, Need::kAlways, caller, answered_empty(change),
+  auto begin = [this, &owner, peer, change, respond] {
+    ask(owner, Need::kAlways, peer, answered_empty(change),
         [this, id = owner.id, respond](const Result<std::string>& result) { removed(id, result, respond); });
   };
   if (owner.own_work.empty()) {
@@ -275,8 +286,8 @@ void Service::removed(const std::string& id, const Result<std::string>& result, 
   const auto pid = static_cast<uint32_t>(first.pid);
   events_.publish(proto::TaskDelete{
       .container_id = id, .pid = pid, .exit_status = exit.status, .exited_at = exit.at, .id = {}});
-  forget(id);
   respond(proto::encode(proto::DeleteResponse{.pid = pid, .exit_status = exit.status, .exited_at = exit.at}));
+  forget(id);  // closing the notifier of its memory waits for the kernel
 }
 
 void Service::forget(const std::string& id) {

@@ -20,23 +20,26 @@ void Service::write(Container& owner, OwnWork work) {
 }
 
 void Service::write_next(Container& owner) {
-  do_own(owner, answered_empty(owner.own_work.front().change),
-         [this, weak = owner.weak_from_this()](const Result<std::string>& result) {
-           const std::shared_ptr<Container> told = weak.lock();  // not another one of its name
-           if (told == nullptr) return;
-           const OwnWork work = std::move(told->own_work.front());
-           if (work.done) work.done(result.ok());  // more may follow
-           told->own_work.pop_front();
-           if (!told->own_work.empty()) return write_next(*told);
-           for (const auto& deletion : std::exchange(told->deletions, {})) deletion();
-         });
+  OwnWork& next = owner.own_work.front();
+  do_own(
+      owner, answered_empty(next.change),
+      [this, weak = owner.weak_from_this()](const Result<std::string>& result) {
+        const std::shared_ptr<Container> told = weak.lock();  // not another one of its name
+        if (told == nullptr) return;
+        const OwnWork work = std::move(told->own_work.front());
+        if (work.done) work.done(result.ok());  // more may follow
+        told->own_work.pop_front();
+        if (!told->own_work.empty()) return write_next(*told);
+        for (const auto& deletion : std::exchange(told->deletions, {})) deletion();
+      },
+      std::move(next.held));
 }
 
-void Service::note(Container& owner, const char* event, const std::string& detail) {
+void Service::note(Container& owner, const char* event, const std::string& detail, Fd held) {
   auto change = [id = owner.id, event, detail](const container::Host& host) {
     return container::note(host, id, event, detail);
   };
-  write(owner, {.change = std::move(change), .done = {}});
+  write(owner, {.change = std::move(change), .done = {}, .held = std::move(held)});
 }
 
 // A container that makes the kernel kill its processes over and over decides how often, and must not decide
@@ -70,7 +73,7 @@ Result<Fd> Service::open_violations(Container& owner) {
     auto change = [id = told->id, telling = std::move(telling)](const container::Host& host) {
       return container::tell_violations(host, id, telling);
     };
-    write(*told, {.change = std::move(change), .done = std::move(answered)});
+    write(*told, {.change = std::move(change), .done = std::move(answered), .held = {}});
   };
   effects.freeze = [this, weak = owner.weak_from_this()] {
     if (const std::shared_ptr<Container> told = weak.lock()) freeze(*told);
@@ -99,7 +102,7 @@ void Service::freeze(Container& owner) {
     owner.paused = true;
     events_.publish_paused(proto::TaskPaused{.container_id = owner.id}, true);
   };
-  write(owner, {.change = std::move(change), .done = std::move(done)});
+  write(owner, {.change = std::move(change), .done = std::move(done), .held = {}});
 }
 
 }  // namespace gabion::shim

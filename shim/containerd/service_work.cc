@@ -82,7 +82,7 @@ Result<CreateWork> create_work(const Node& node, const proto::CreateTaskRequest&
   if (request.bundle.empty() || request.bundle[0] != '/') {
     return make_error(Code::kInvalid, concat({"bundle ", request.bundle, " is not an absolute path"}));
   }
-  CreateWork work{.node = node, .caller = 0, .rootfs = request.rootfs, .logger = {}, .create = {}};
+  CreateWork work{.node = node, .caller = {}, .rootfs = request.rootfs, .logger = {}, .create = {}};
   work.create.id = request.id;
   work.create.bundle = request.bundle;
   work.create.root_ids = TRY(root_ids(request.rootfs));
@@ -91,7 +91,7 @@ Result<CreateWork> create_work(const Node& node, const proto::CreateTaskRequest&
 }
 
 Result<std::string> run_create(const CreateWork& work) {
-  return on_node(work.node, Need::kHarden, work.caller,
+  return on_node(work.node, Need::kHarden, &work.caller,
                  [&](const container::Host& host) -> Result<std::string> {
                    // The policy and the log are open, and the logger has the host's mounts, not these.
                    return with_logger(host, work.logger, work.create.id, [&]() -> Result<std::string> {
@@ -127,7 +127,7 @@ std::function<Result<std::string>(const container::Host&)> answered_empty(
 }
 
 Result<std::string> run_exec(const ExecWork& work) {
-  return on_node(work.node, Need::kHarden, work.caller, [&](const container::Host& host) {
+  return on_node(work.node, Need::kHarden, &work.caller, [&](const container::Host& host) {
     return with_logger(host, work.logger, work.id, [&]() -> Result<std::string> {
       container::ExecOptions options;
       options.id = work.id;

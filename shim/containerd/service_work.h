@@ -18,7 +18,7 @@ namespace gabion::shim {
 
 struct CreateWork {
   Node node;
-  pid_t caller = 0;
+  audit::Actor caller;
   std::vector<proto::Mount> rootfs;
   std::string logger;  // Stdio::logger()
   container::CreateOptions create;
@@ -50,7 +50,7 @@ std::function<Result<std::string>(const container::Host&)> answered_empty(
 
 struct ExecWork {
   Node node;
-  pid_t caller = 0;
+  audit::Actor caller;
   std::string id;
   std::string spec;    // the OCI process, as JSON
   std::string logger;  // Stdio::logger()

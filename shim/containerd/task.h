@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "base/fd.h"
 #include "base/result.h"
 #include "container/container.h"
 #include "kernel/cgroup_oom.h"
@@ -47,6 +48,7 @@ struct Process {
 struct OwnWork {
   std::function<Status(const container::Host&)> change;
   std::function<void(bool done)> done;  // may be empty
+  Fd held;                              // until then
 };
 
 struct Container : std::enable_shared_from_this<Container> {
@@ -56,6 +58,10 @@ struct Container : std::enable_shared_from_this<Container> {
   bool own_pid_namespace = true;
   bool paused = false;
   bool others_killed = false;  // in a shared pid namespace, once the first process had ended
+  // The first process's mount namespace until its end is told. The last who holds one takes the mounts apart:
+  // several waits for every processor (RCU), which a process that has ended would go through before its
+  // parent hears of it.
+  Fd mounts;
   Process first;
   std::map<std::string, std::unique_ptr<Process>> execs;
   std::optional<kernel::OomNotifier> oom;

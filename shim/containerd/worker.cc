@@ -1,6 +1,7 @@
 #include "shim/containerd/worker.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -78,9 +79,12 @@ Status take_inheritance(const Inheritance& inheritance, int report) {
   (void)::sigprocmask(SIG_SETMASK, &none, nullptr);
   const Status ready = take_inheritance(inheritance, report);
   Result<std::string> result = ready.ok() ? work() : Result<std::string>(Error(ready.error()));
+  for (const int fd : inheritance.keep) ::close(fd);
   const Result<std::string> frame =
       ttrpc::format_frame(0, ttrpc::FrameType::kData, proto::encode(report_of(std::move(result))));
   if (frame.ok()) (void)write_all(report, *frame);
+  // Who is woken by a pipe is put beside its writer, and would wait until this memory is torn down.
+  (void)::sched_yield();
   ::_exit(0);
 }
 
@@ -110,15 +114,16 @@ void Workers::start(const Inheritance& inheritance, const Work& work, Done done,
   loop_.after(0, [done = std::move(done), error = started.error()] { done(error); });
 }
 
-void Workers::start_own(Work work, Done done) {
-  queue_.emplace_back(std::move(work), std::move(done));
+void Workers::start_own(Work work, Done done, Fd held) {
+  queue_.push_back({.work = std::move(work), .done = std::move(done), .held = std::move(held)});
   run_queue();
 }
 
 void Workers::run_queue() {
   constexpr int64_t kRetryMs = 100;
   while (!queue_.empty() && retry_ == 0 && own_ < kMostOwn && jobs_.size() < kMaxAtOnce) {
-    const Result<pid_t> started = fork_worker({}, queue_.front().first);
+    Own& next = queue_.front();
+    const Result<pid_t> started = fork_worker({.keep = {next.held.get()}}, next.work);
     if (!started.ok()) {  // no memory or no process to be had: later
       retry_ = loop_.after(kRetryMs, [this] {
         retry_ = 0;
@@ -127,7 +132,7 @@ void Workers::run_queue() {
       return;
     }
     Job& job = jobs_.at(*started);
-    job.done = std::move(queue_.front().second);
+    job.done = std::move(next.done);
     job.own = true;
     ++own_;
     queue_.pop_front();

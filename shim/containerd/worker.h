@@ -23,7 +23,7 @@
 namespace gabion::shim {
 
 // What the worker inherits, borrowed. Its standard streams are /dev/null, or taken from `streams`
-// (take_streams()); `keep` keep their numbers.
+// (take_streams()); `keep` keep their numbers, and are closed when its work is done, before that is told.
 struct Inheritance {
   int streams = -1;
   std::vector<int> keep;
@@ -44,8 +44,9 @@ class Workers {
   // `work` runs in the child, `done` later in the loop, with what it returned; it is also called when there
   // can be no child (Code::kSystem), or when that one is killed (Code::kInternal).
   void start(const Inheritance& inheritance, const Work& work, Done done, size_t most = kMostOrdinary);
-  // The shim's own work, which nobody would ask for again: it waits for its turn.
-  void start_own(Work work, Done done);
+  // The shim's own work, which nobody would ask for again: it waits for its turn. `held` is kept for it, and
+  // closed here as soon as it has begun.
+  void start_own(Work work, Done done, Fd held = {});
 
   // The reaper's word that a child has ended. False: it was none of these.
   bool ended(pid_t pid);
@@ -63,6 +64,11 @@ class Workers {
     Done done;
     bool own = false;
   };
+  struct Own {
+    Work work;
+    Done done;
+    Fd held;
+  };
   Result<pid_t> fork_worker(const Inheritance& inheritance, const Work& work);
   void run_queue();
   void receive(pid_t pid);
@@ -71,7 +77,7 @@ class Workers {
   Loop& loop_;
   std::unordered_map<pid_t, Job> jobs_;
   std::unordered_set<pid_t> reported_;  // and not yet ended
-  std::deque<std::pair<Work, Done>> queue_;
+  std::deque<Own> queue_;
   size_t own_ = 0;      // of them at work
   uint64_t retry_ = 0;  // timer; 0: none
   rlimit inherited_{};  // RLIMIT_NOFILE

@@ -294,6 +294,49 @@ class Protocol(ShimCase):
         self.assertEqual(events.count("exec.exit"), 100)
         self.assertEqual(events[-2:], ["container.exit", "container.delete"])
 
+    def test_the_log_names_who_asked(self):
+        """Each client by itself, though one is asked about once."""
+        self.create()
+        other = os.fork()
+        if other == 0:
+            answer = self.connect().call("Start", {1: self.id})
+            os._exit(0 if answer[1] else 1)
+        self.assertEqual(os.waitpid(other, 0)[1], 0)
+        self.client.call("Kill", {1: self.id, 3: 9})
+        self.client.call("Wait", {1: self.id})
+        self.client.call("Delete", {1: self.id})
+        asked = {event["event"]: event["actor"] for event in self.events()}
+        shim = asked["container.exit"]["pid"]
+        self.assertEqual({event: actor["pid"] for event, actor in asked.items()},
+                         {"container.create": os.getpid(), "container.start": other, "container.kill": os.getpid(),
+                          "container.exit": shim, "container.delete": os.getpid()})
+        self.assertEqual(asked["container.create"]["exe"], os.readlink("/proc/self/exe"))
+        self.assertTrue(asked["container.exit"]["exe"].endswith("/containerd-shim-gabion-v2"), asked["container.exit"])
+
+    def test_mounts_are_gone_when_a_deletion_is_answered(self):
+        """Whoever asked may take away what they were of."""
+        image, place = self.work + "/image", self.work + "/place"
+        os.mkdir(place)
+        with open(image, "wb") as file:
+            file.truncate(8 << 20)
+        subprocess.run(["mkfs.ext4", "-q", image], check=True)
+        with self.config() as document:
+            document["mounts"].append({"destination": "/mnt", "type": "bind", "source": place,
+                                       "options": ["rbind", "ro", "nosuid", "nodev"]})
+        for started in (True, False):
+            for _ in range(10):
+                subprocess.run(["mount", "-o", "loop", image, place], check=True)
+                self.create()
+                if started:
+                    self.client.call("Start", {1: self.id})
+                    self.client.call("Kill", {1: self.id, 3: 9})
+                    self.client.call("Wait", {1: self.id})
+                self.client.call("Delete", {1: self.id})
+                subprocess.run(["umount", place], check=True)
+                # It goes by itself with the last mount of it.
+                done = subprocess.run(["losetup", "-j", image], capture_output=True, text=True, check=True)
+                self.assertEqual(done.stdout, "")
+
     def test_a_start_that_is_refused_may_be_asked_again(self):
         self.create()
         os.rename(LOG, LOG + ".away")

@@ -54,7 +54,7 @@ void Server::accept() {
   if (clients_.size() >= kMaxClients) return;
 
   auto client = std::make_shared<Client>();
-  client->peer = {.pid = credentials.pid, .uid = credentials.uid};
+  client->peer = {.client = ++accepted_, .pid = credentials.pid, .uid = credentials.uid};
   const std::weak_ptr<Client> weak = client;
   client->stream = std::make_unique<Stream>(
       loop_, std::move(socket),

@@ -20,6 +20,7 @@ namespace gabion::ttrpc {
 
 // SO_PEERCRED of a client at the time it connected.
 struct Peer {
+  uint64_t client = 0;  // no other connection's of this server; from 1
   pid_t pid = 0;
   uid_t uid = 0;
 };
@@ -61,6 +62,7 @@ class Server {
   Fd listening_;
   Handler handler_;
   std::list<std::shared_ptr<Client>> clients_;
+  uint64_t accepted_ = 0;
   uint64_t paused_ = 0;  // timer; 0: none
 };
 

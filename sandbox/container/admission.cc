@@ -34,8 +34,9 @@ Result<BundleConfig> read_bundle(const CreateOptions& options) {
   return config;
 }
 
-Result<Judged> judge(const Host& host, const CreateOptions& options, BundleConfig config) {
-  Survey seen = TRY(survey(config.spec, *host.policy, config.bundle, host.root));
+Result<Judged> judge(const Host& host, const CreateOptions& options, BundleConfig config,
+                     uint64_t new_mount) {
+  Survey seen = TRY(survey(config.spec, *host.policy, config.bundle, host.root, new_mount));
   auto verdict = policy::harden(config.spec, *host.policy, seen.facts);
   State asked;
   asked.id = options.id;

@@ -28,7 +28,8 @@ struct Judged {
   policy::HardenedSpec hardened;
 };
 
-// Judges, and says so in the audit log, before anything happens. Code::kRefused: policy says no.
-Result<Judged> judge(const Host& host, const CreateOptions& options, BundleConfig config);
+// Judges, and says so in the audit log, before anything happens. `new_mount`: survey()'s.
+// Code::kRefused: policy says no.
+Result<Judged> judge(const Host& host, const CreateOptions& options, BundleConfig config, uint64_t new_mount);
 
 }  // namespace gabion::container

@@ -254,7 +254,8 @@ Result<std::unique_ptr<Launch>> launch(const Host& host, const Store& store, con
   kernel::NetworkMaker network = TRY(begin_network(*host.policy, config.spec));
   PlanInputs inputs;
   if (options.mount_root) inputs.root_view = TRY(options.mount_root());
-  const Judged judged = TRY(judge(host, options, std::move(config)));
+  const uint64_t new_mount = inputs.root_view ? inputs.root_view->mount : 0;
+  const Judged judged = TRY(judge(host, options, std::move(config), new_mount));
   const oci::Spec& spec = judged.hardened.spec();
 
   auto made = std::make_unique<Launch>(store, std::move(reservation),

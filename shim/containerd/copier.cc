@@ -91,7 +91,10 @@ Status Copier::resize(uint16_t rows, uint16_t columns) const {
   return make_error(Code::kWrongState, "cannot resize a stopped process");
 }
 
-void Copier::process_ended() const { (void)::shutdown(control_.get(), SHUT_WR); }
+void Copier::process_ended() {
+  (void)::shutdown(control_.get(), SHUT_WR);
+  has_unread_ = true;  // until the copier says it has not
+}
 
 bool Copier::has_unread() {
   auto hear = [this](char& word) { return ::recv(control_.get(), &word, sizeof(word), MSG_DONTWAIT); };

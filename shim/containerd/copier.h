@@ -39,8 +39,8 @@ class Copier {
   [[nodiscard]] Status resize(uint16_t rows, uint16_t columns) const;
   // It copies what is left, and waits for who has not read it yet. Nobody will once this object is gone, or
   // the shim: then it waits for nobody but who reads already, and for two seconds for more.
-  void process_ended() const;
-  // The process has ended, and what it said last waits for who reads it.
+  void process_ended();
+  // The process has ended, and what it said last waits for who reads it; or nobody has looked yet.
   [[nodiscard]] bool has_unread();
 
  private:

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <memory>
 #include <optional>
@@ -30,6 +31,9 @@ namespace {
 // What a process has left in the background may keep its streams for as long as it likes. As containerd's own
 // shim has it: who has deleted the process and still reads waits so long for more.
 constexpr int64_t kAfterDeletionMs = 2000;
+// No event says that a fifo was read, or that the shim's socket has room again.
+constexpr int64_t kFirstPauseMs = 5;
+constexpr int64_t kLongestPauseMs = 1000;
 constexpr const char* kStream = "stream";  // descriptors need a byte to travel with
 
 // This end alone: the other is a process's, which does not expect EAGAIN.
@@ -71,7 +75,8 @@ class Copying {
     return listen();
   }
 
-  // After every turn: a keeper hears that nothing is written any more, and the shim that something is unread.
+  // After every turn: a keeper hears that nothing is written any more, and the shim whether something is
+  // unread.
   // True: there is nothing left to do.
   bool settle() {
     bool done = true;
@@ -81,8 +86,10 @@ class Copying {
       done = done && stream.pump->done() && (stream.keeper == nullptr || stream.keeper->done());
       unread = unread || (stream.keeper != nullptr && (stream.pump->waits() || stream.keeper->has_unread()));
     }
-    if (ended_ && unread != told_unread_) tell(unread);
-    return ended_ && done;
+    if (!ended_) return false;
+    if (told_unread_ != unread) tell(unread);
+    if (unread || told_unread_ != unread) look_again();
+    return done;
   }
 
  private:
@@ -93,9 +100,19 @@ class Copying {
 
   // The shim hears it when it asks. Should there be no room for it, it is told after another turn.
   void tell(bool unread) {
+    if (!control_.valid()) return;
     const char word = unread ? kUnread : kAllRead;
     const ssize_t size = ::send(control_.get(), &word, sizeof(word), MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (size == sizeof(word)) told_unread_ = unread;
+    if (size != sizeof(word)) return;
+    told_unread_ = unread;
+    pause_ms_ = kFirstPauseMs;
+  }
+
+  // Another turn, later.
+  void look_again() {
+    if (!control_.valid() || timer_ != 0) return;
+    timer_ = loop_.after(pause_ms_, [this] { timer_ = 0; });
+    pause_ms_ = std::min(pause_ms_ * 2, kLongestPauseMs);
   }
 
   Status listen() {
@@ -198,7 +215,9 @@ class Copying {
   std::unique_ptr<Pump> input_;
   std::vector<Stream> outputs_;
   bool ended_ = false;
-  bool told_unread_ = false;
+  std::optional<bool> told_unread_;  // none: nothing yet
+  int64_t pause_ms_ = kFirstPauseMs;
+  uint64_t timer_ = 0;  // 0: none
 };
 
 std::vector<int> numbers(const CopiedFiles& files, const Fd& control, const Fd& process) {

@@ -19,6 +19,7 @@ namespace {
 // for it.
 constexpr int64_t kFirstPauseMs = 1;
 constexpr int64_t kLongestPauseMs = 1000;
+constexpr int64_t kLongestPauseOfReaderMs = 100;  // who reads slowly is to see the end as soon as it is there
 
 }  // namespace
 
@@ -45,8 +46,9 @@ void FifoKeeper::written() {
 }
 
 bool FifoKeeper::has_unread() const {
+  const Fd& end = writing_.valid() ? writing_ : reading_;
   int bytes = 0;
-  return writing_.valid() && ::ioctl(writing_.get(), FIONREAD, &bytes) == 0 && bytes > 0;
+  return end.valid() && ::ioctl(end.get(), FIONREAD, &bytes) == 0 && bytes > 0;
 }
 
 void FifoKeeper::look_for_reader() {
@@ -58,7 +60,7 @@ void FifoKeeper::look_for_reader() {
   if (!no_reader && !has_reader_) pause_ms_ = kFirstPauseMs;  // who has just come will soon have read it
   has_reader_ = !no_reader;
   timer_ = loop_.after(pause_ms_, [this] { look_for_reader(); });
-  pause_ms_ = std::min(pause_ms_ * 2, kLongestPauseMs);
+  pause_ms_ = std::min(pause_ms_ * 2, has_reader_ ? kLongestPauseOfReaderMs : kLongestPauseMs);
 }
 
 }  // namespace gabion::shim

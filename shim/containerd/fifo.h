@@ -34,7 +34,7 @@ class FifoKeeper {
   void written();
   // Somebody has read it, or nobody ever will: the fifo's name is gone.
   [[nodiscard]] bool done() const { return !reading_.valid() && !writing_.valid(); }
-  // All is written, and some of it has not been read.
+  // Some of what was written has not been read.
   [[nodiscard]] bool has_unread() const;
 
  private:

@@ -19,7 +19,7 @@ namespace {
 // process has ended, it gives up what is not open yet, and the last words would be lost. So State waits for
 // the reader, but not for long: there may be none.
 constexpr int64_t kReaderMs = 100;
-constexpr int64_t kReaderStepMs = 5;
+constexpr int64_t kReaderStepMs = 1;
 
 // containerd takes "not found" for the end it waited for.
 Error already_finished() { return make_error(Code::kNotFound, "process already finished: not found"); }

@@ -286,8 +286,8 @@ void Service::removed(const std::string& id, const Result<std::string>& result, 
   const auto pid = static_cast<uint32_t>(first.pid);
   events_.publish(proto::TaskDelete{
       .container_id = id, .pid = pid, .exit_status = exit.status, .exited_at = exit.at, .id = {}});
+  forget(id);
   respond(proto::encode(proto::DeleteResponse{.pid = pid, .exit_status = exit.status, .exited_at = exit.at}));
-  forget(id);  // closing the notifier of its memory waits for the kernel
 }
 
 void Service::forget(const std::string& id) {

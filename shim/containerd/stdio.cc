@@ -53,7 +53,7 @@ void Stdio::close_input() {
   if (copier_) copier_->close_input();
 }
 
-void Stdio::process_ended() const {
+void Stdio::process_ended() {
   if (copier_) copier_->process_ended();
 }
 

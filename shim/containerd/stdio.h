@@ -30,7 +30,7 @@ class Stdio {
   // The window's size; Code::kWrongState without a terminal, and where it cannot be set.
   [[nodiscard]] Status resize(uint32_t width, uint32_t height) const;
   void close_input();
-  void process_ended() const;
+  void process_ended();
   // The process has ended, and what it said last waits for who reads it.
   [[nodiscard]] bool has_unread();
 

@@ -108,18 +108,31 @@ class Streams(ShimCase):
         """containerd that was started again opens the fifo in the background, asks for the state, and gives up what it has
         not opened by then. It is not kept for ever: nobody may read at all."""
         path = self.say("last words")
-
-        def asked():
-            begun = time.monotonic()
-            self.assertEqual(self.status("one"), STOPPED)
-            return time.monotonic() - begun
-        eventually(lambda: 0.09 < asked() < 5, "it waits for a reader")
+        eventually(lambda: 0.09 < self.asked() < 5, "it waits for a reader")
         stream = self.client.ask("State", {1: self.id, 2: "one"})
         with open(path, encoding="ascii") as file:
             self.assertEqual(file.read(), "last words\n")
         self.assertEqual(self.client.answer(stream)[4], STOPPED)
         self.no_copier()
-        self.assertLess(min(asked() for _ in range(20)), 0.05)
+        self.assertLess(min(self.asked() for _ in range(20)), 0.05)
+
+    def asked(self):
+        """How long it takes to hear that the process has ended."""
+        begun = time.monotonic()
+        self.assertEqual(self.status("one"), STOPPED)
+        return time.monotonic() - begun
+
+    def test_state_waits_though_something_stays_in_the_background(self):
+        """Which holds the process's pipe, so that the end of its words is not the end of the pipe."""
+        self.running()
+        path = self.fifo("out")
+        self.exec("one", "sh", "-c", "echo last words; sleep 1000 & exit 0", _5=path)
+        self.wait("one")
+        for _ in range(5):  # from the first time on: also when the copier has not said yet what there is
+            self.assertGreater(self.asked(), 0.09)
+        with open(path, encoding="ascii") as file:
+            self.assertEqual(file.readline(), "last words\n")
+            eventually(lambda: self.asked() < 0.05, "all is read")
 
     def test_terminal(self):
         """Its input, its output, its size, and that it ends."""

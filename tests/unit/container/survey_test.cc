@@ -6,8 +6,10 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "base/path.h"
 #include "base/text.h"
 #include "container/survey_engine.h"
+#include "kernel/mountinfo.h"
 #include "tests/unit/container/support.h"
 
 namespace gabion::container {
@@ -35,6 +37,22 @@ class SurveyTest : public ::testing::Test {
   oci::Spec spec_;
   policy::Policy policy_;
 };
+
+TEST_F(SurveyTest, RootThatWasJustMountedIsNotLookedUp) {
+  spec_.root = oci::Root{.path = "/", .readonly = false};
+  const Result<Survey> known = look();
+  ASSERT_TRUE(known.ok()) << known.error().message();
+  EXPECT_FALSE(known->facts.root.nested.empty());  // procfs, at least
+  const Result<Fd> root = open_path("/", O_PATH);
+  ASSERT_TRUE(root.ok());
+  const Result<uint64_t> mount = kernel::mount_id(root->get());
+  ASSERT_TRUE(mount.ok());
+  const Result<Survey> fresh = survey(spec_, policy_, dir_.path(), "/run/gabion", *mount);
+  ASSERT_TRUE(fresh.ok()) << fresh.error().message();
+  EXPECT_TRUE(fresh->facts.root.nested.empty());
+  EXPECT_TRUE(fresh->facts.root.aliases.empty());
+  EXPECT_EQ(fresh->facts.root.resolved, "/");
+}
 
 TEST_F(SurveyTest, SourcesAreResolvedAndKept) {
   dir_.write("file", "x");

@@ -96,7 +96,7 @@ def at_once(count):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("gabion")
-    parser.add_argument("--rounds", type=int, default=31)
+    parser.add_argument("--rounds", type=int, default=101)
     arguments = parser.parse_args()
     os.environ["GABION_TEST_RUNTIME"] = os.path.abspath(arguments.gabion)
     sys.path.insert(0, os.path.join(os.path.dirname(HERE), "engines"))

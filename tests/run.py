@@ -5,8 +5,9 @@
   tests/run.py --sum FILE...                        prints the sum of such files
 
 The last line is always "N passed, N failed"; the exit status is 0 when nothing failed. A program that
-dies without a result, or a result file that is missing, counts as one failure. A test of a suite that fails
-is run once more, alone, and is reported as unsteady when it passes then; tests of the walls are not.
+dies without a result, or a result file that is missing, counts as one failure. Where no more than three
+tests of a suite fail, each is run once more after it, and is named as unsteady if it passes then; those of
+`escapes` and `misconfigurations` never are.
 """
 
 import argparse
@@ -23,9 +24,8 @@ import xml.etree.ElementTree
 from tidy import SOURCE, Tidy, files
 
 SUITES = ("e2e", "faults", "engines", "escapes", "misconfigurations", "vm")
-# A busy machine may let a deadline pass. More than a few at once are no accident, and no escape ever is.
-MOST_UNSTEADY = 3
-NEVER_TWICE = ("escapes", "misconfigurations")
+MOST_UNSTEADY = 3  # of a suite: a busy machine may let a deadline pass, but not many at once
+NEVER_TWICE = ("escapes", "misconfigurations")  # they have no deadlines
 
 
 class Tally:

@@ -35,8 +35,8 @@ Result<BundleConfig> read_bundle(const CreateOptions& options) {
 }
 
 Result<Judged> judge(const Host& host, const CreateOptions& options, BundleConfig config,
-                     uint64_t new_mount) {
-  Survey seen = TRY(survey(config.spec, *host.policy, config.bundle, host.root, new_mount));
+                     std::optional<uint64_t> view) {
+  Survey seen = TRY(survey(config.spec, *host.policy, config.bundle, host.root, view));
   auto verdict = policy::harden(config.spec, *host.policy, seen.facts);
   State asked;
   asked.id = options.id;

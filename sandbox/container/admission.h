@@ -2,6 +2,8 @@
 // and what policy says. Nothing has been made yet, but a line in the audit log. Private to container/.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 
 #include "base/result.h"
@@ -28,8 +30,9 @@ struct Judged {
   policy::HardenedSpec hardened;
 };
 
-// Judges, and says so in the audit log, before anything happens. `new_mount`: survey()'s.
+// Judges, and says so in the audit log, before anything happens. `view`: survey()'s.
 // Code::kRefused: policy says no.
-Result<Judged> judge(const Host& host, const CreateOptions& options, BundleConfig config, uint64_t new_mount);
+Result<Judged> judge(const Host& host, const CreateOptions& options, BundleConfig config,
+                     std::optional<uint64_t> view);
 
 }  // namespace gabion::container

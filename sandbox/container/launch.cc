@@ -254,8 +254,9 @@ Result<std::unique_ptr<Launch>> launch(const Host& host, const Store& store, con
   kernel::NetworkMaker network = TRY(begin_network(*host.policy, config.spec));
   PlanInputs inputs;
   if (options.mount_root) inputs.root_view = TRY(options.mount_root());
-  const uint64_t new_mount = inputs.root_view ? inputs.root_view->mount : 0;
-  const Judged judged = TRY(judge(host, options, std::move(config), new_mount));
+  std::optional<uint64_t> view;
+  if (inputs.root_view) view = inputs.root_view->mount;
+  const Judged judged = TRY(judge(host, options, std::move(config), view));
   const oci::Spec& spec = judged.hardened.spec();
 
   auto made = std::make_unique<Launch>(store, std::move(reservation),

@@ -58,11 +58,11 @@ policy::SourceKind kind_of(mode_t mode) {
 // The mount table is read once, and only by who has a path to ask about.
 class MountTable {
  public:
-  explicit MountTable(uint64_t new_mount) : new_mount_(new_mount) {}
+  explicit MountTable(std::optional<uint64_t> view) : view_(view) {}
 
   Status describe(int fd, policy::SourceFact& fact) {
     const uint64_t id = TRY(kernel::mount_id(fd));
-    if (id == new_mount_) return ok_status();
+    if (id == view_) return ok_status();
     if (!mounts_) mounts_ = TRY(HostMounts::read());
     fact.aliases = mounts_->aliases(id, fact.resolved);
     fact.nested = mounts_->below(fact.resolved);
@@ -70,7 +70,7 @@ class MountTable {
   }
 
  private:
-  uint64_t new_mount_;
+  std::optional<uint64_t> view_;
   std::optional<HostMounts> mounts_;
 };
 
@@ -273,11 +273,11 @@ policy::HostFacts survey_host(const std::string& state_root) {
 }
 
 Result<Survey> survey(const oci::Spec& spec, const policy::Policy& policy, const std::string& bundle,
-                      const std::string& state_root, uint64_t new_mount) {
+                      const std::string& state_root, std::optional<uint64_t> view) {
   Survey survey;
   survey.facts = survey_host(state_root);
   survey.facts.bundle = bundle;
-  MountTable mounts(new_mount);
+  MountTable mounts(view);
   TRY(survey_root(spec, bundle, mounts, survey));
   for (const oci::Mount& mount : spec.mounts) {
     if (is_bind(mount)) TRY(survey_source(mount.source, bundle, mounts, survey));

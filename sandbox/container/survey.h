@@ -3,7 +3,9 @@
 // descriptors: a path swapped after the judgement changes nothing.
 #pragma once
 
+#include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "base/fd.h"
@@ -31,12 +33,12 @@ struct Survey {
 bool is_bind(const oci::Mount& mount);
 
 // `bundle` is absolute: relative sources start there. `state_root` is --root, which tells the
-// engines that share one shim apart. `new_mount`, unless it is 0, is the kernel::mount_id() of what the
-// caller has just mounted where nobody else sees it: a root on it has no other path, and no mount below.
+// engines that share one shim apart. `view`: RootView::mount. A file system made for this container alone,
+// where nobody else sees it: what lies on it has no other path, and no mount below.
 // Opens nothing for writing and changes nothing.
 // Code::kInvalid: a namespace path that is no namespace, or of another type than the entry's.
 Result<Survey> survey(const oci::Spec& spec, const policy::Policy& policy, const std::string& bundle,
-                      const std::string& state_root, uint64_t new_mount = 0);
+                      const std::string& state_root, std::optional<uint64_t> view = {});
 
 // For exec and update, which name no host path: memory, architecture and engine only.
 policy::HostFacts survey_host(const std::string& state_root);

@@ -125,7 +125,7 @@ void adjust_oom_score() {
   if (score) (void)write_existing("/proc/self/oom_score_adj", std::to_string(std::min(*score + 1, kMost)));
 }
 
-// Of the shim that `start` has named, or would have.
+// `start` has written it beside config.json; without that file, what it would have chosen.
 Result<std::string> socket_of_bundle(const Flags& flags) {
   constexpr size_t kAddressLimit = 4096;
   const Result<std::string> address = read_file(kAddressFile, kAddressLimit);

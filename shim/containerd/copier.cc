@@ -93,7 +93,7 @@ Status Copier::resize(uint16_t rows, uint16_t columns) const {
 
 void Copier::process_ended() {
   (void)::shutdown(control_.get(), SHUT_WR);
-  has_unread_ = true;  // until the copier says it has not
+  has_unread_ = true;  // until the copier says otherwise
 }
 
 bool Copier::has_unread() {

@@ -40,7 +40,8 @@ class Copier {
   // It copies what is left, and waits for who has not read it yet. Nobody will once this object is gone, or
   // the shim: then it waits for nobody but who reads already, and for two seconds for more.
   void process_ended();
-  // The process has ended, and what it said last waits for who reads it; or nobody has looked yet.
+  // The process has ended, and what it said last waits for who reads it; or the copier has not
+  // said yet whether any does.
   [[nodiscard]] bool has_unread();
 
  private:

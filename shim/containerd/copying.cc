@@ -31,9 +31,10 @@ namespace {
 // What a process has left in the background may keep its streams for as long as it likes. As containerd's own
 // shim has it: who has deleted the process and still reads waits so long for more.
 constexpr int64_t kAfterDeletionMs = 2000;
-// No event says that a fifo was read, or that the shim's socket has room again.
-constexpr int64_t kFirstPauseMs = 5;
-constexpr int64_t kLongestPauseMs = 1000;
+// No event says that a fifo was read (fifo.cc). A word for which the shim's socket had no room is said again
+// with that.
+constexpr int64_t kFirstLookMs = 5;
+constexpr int64_t kLongestLookMs = 1000;
 constexpr const char* kStream = "stream";  // descriptors need a byte to travel with
 
 // This end alone: the other is a process's, which does not expect EAGAIN.
@@ -75,18 +76,16 @@ class Copying {
     return listen();
   }
 
-  // After every turn: a keeper hears that nothing is written any more, and the shim whether something is
-  // unread.
-  // True: there is nothing left to do.
+  // After every turn: a keeper hears that nothing is written any more, and the shim whether there is
+  // something unread. True: there is nothing left to do.
   bool settle() {
     bool done = true;
-    bool unread = false;
     for (const Stream& stream : outputs_) {
       if (stream.pump->done() && stream.keeper != nullptr) stream.keeper->written();
       done = done && stream.pump->done() && (stream.keeper == nullptr || stream.keeper->done());
-      unread = unread || (stream.keeper != nullptr && (stream.pump->waits() || stream.keeper->has_unread()));
     }
     if (!ended_) return false;
+    const bool unread = has_unread();
     if (told_unread_ != unread) tell(unread);
     if (unread || told_unread_ != unread) look_again();
     return done;
@@ -98,6 +97,12 @@ class Copying {
     std::unique_ptr<FifoKeeper> keeper;  // null: a file, or nobody waits any more
   };
 
+  [[nodiscard]] bool has_unread() const {
+    return std::any_of(outputs_.begin(), outputs_.end(), [](const Stream& stream) {
+      return stream.keeper != nullptr && (stream.pump->waits() || stream.keeper->has_unread());
+    });
+  }
+
   // The shim hears it when it asks. Should there be no room for it, it is told after another turn.
   void tell(bool unread) {
     if (!control_.valid()) return;
@@ -105,14 +110,14 @@ class Copying {
     const ssize_t size = ::send(control_.get(), &word, sizeof(word), MSG_NOSIGNAL | MSG_DONTWAIT);
     if (size != sizeof(word)) return;
     told_unread_ = unread;
-    pause_ms_ = kFirstPauseMs;
+    pause_ms_ = kFirstLookMs;
   }
 
   // Another turn, later.
   void look_again() {
     if (!control_.valid() || timer_ != 0) return;
     timer_ = loop_.after(pause_ms_, [this] { timer_ = 0; });
-    pause_ms_ = std::min(pause_ms_ * 2, kLongestPauseMs);
+    pause_ms_ = std::min(pause_ms_ * 2, kLongestLookMs);
   }
 
   Status listen() {
@@ -216,7 +221,7 @@ class Copying {
   std::vector<Stream> outputs_;
   bool ended_ = false;
   std::optional<bool> told_unread_;  // none: nothing yet
-  int64_t pause_ms_ = kFirstPauseMs;
+  int64_t pause_ms_ = kFirstLookMs;
   uint64_t timer_ = 0;  // 0: none
 };
 

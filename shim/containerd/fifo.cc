@@ -19,7 +19,7 @@ namespace {
 // for it.
 constexpr int64_t kFirstPauseMs = 1;
 constexpr int64_t kLongestPauseMs = 1000;
-constexpr int64_t kLongestPauseOfReaderMs = 100;  // who reads slowly is to see the end as soon as it is there
+constexpr int64_t kLongestPauseOfReaderMs = 100;  // a slow reader sees the end no later
 
 }  // namespace
 

@@ -25,7 +25,7 @@ enum class Need {
 };
 
 // `caller`: the client that asks, whom the audit log names; null: whoever has called this process, which for
-// a worker is the shim.
+// a worker is the shim. Unused with kRead.
 Result<std::string> on_node(const Node& node, Need need, const audit::Actor* caller,
                             const std::function<Result<std::string>(const container::Host&)>& operation);
 

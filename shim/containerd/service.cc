@@ -95,19 +95,20 @@ Result<Service::Target> Service::target(const std::string& id, const std::string
 }
 
 const audit::Actor& Service::caller_at(const ttrpc::Peer& peer) {
-  // Kept: an engine asks for everything by one connection, and who it is takes many files of /proc.
+  // Of the last one: an engine asks for everything by one connection, and who it is takes many files of
+  // /proc.
   if (peer.client != caller_client_) {
-    caller_ = audit::current_actor(peer.pid);
+    // 0: it is in no pid namespace that can be seen from here.
+    caller_ = audit::current_actor(peer.pid != 0 ? peer.pid : ::getpid());
     caller_client_ = peer.client;
   }
   return caller_;
 }
 
-void Service::ask(const Container& owner, Need need, const ttrpc::Peer& peer, const Operation& operation,
-                  Workers::Done done) {
-  const audit::Actor* caller = need == Need::kRead ? nullptr : &caller_at(peer);
+void Service::ask(const Container& owner, Need need, const audit::Actor* caller, const Operation& operation,
+                  Workers::Done done, Fd held) {
   workers_.start(
-      {}, [&] { return on_node(owner.node, need, caller, operation); }, std::move(done),
+      {.keep = {held.get()}}, [&] { return on_node(owner.node, need, caller, operation); }, std::move(done),
       need == Need::kAlways ? Workers::kMaxAtOnce : Workers::kMostOrdinary);
 }
 
@@ -222,7 +223,7 @@ Status Service::kill(const proto::KillRequest& request, const ttrpc::Peer& peer,
   auto change = [id = owner.id, signal, all = request.all](const container::Host& host) {
     return container::kill(host, id, signal, all);
   };
-  ask(owner, Need::kAlways, peer, answered_empty(change), [respond](Result<std::string> result) {
+  ask(owner, Need::kAlways, &caller_at(peer), answered_empty(change), [respond](Result<std::string> result) {
     const bool gone = !result.ok() && result.error().code == Code::kWrongState;
     respond(gone ? Result<std::string>(already_finished()) : std::move(result));
   });
@@ -234,7 +235,7 @@ Status Service::kill_exec(Container& owner, Process& process, int signal, const 
   auto note = [id = owner.id,
                detail = concat({"pid ", std::to_string(process.pid), ", signal ", std::to_string(signal)})](
                   const container::Host& host) { return container::note(host, id, "exec.kill", detail); };
-  ask(owner, Need::kAlways, peer, answered_empty(note),
+  ask(owner, Need::kAlways, &caller_at(peer), answered_empty(note),
       [this, id = owner.id, exec_id = process.exec_id, pid = process.pid, signal,
        respond](const Result<std::string>&) {
         const Result<Target> found = target(id, exec_id);
@@ -246,13 +247,14 @@ Status Service::kill_exec(Container& owner, Process& process, int signal, const 
   return ok_status();
 }
 
-Status Service::pids(const proto::ProcessRequest& request, const ttrpc::Peer& peer, const Respond& respond) {
+Status Service::pids(const proto::ProcessRequest& request, const ttrpc::Peer& /*peer*/,
+                     const Respond& respond) {
   const Container& owner = *TRY(container(request.id));
   if (owner.first.phase == Phase::kMaking) {
     return make_error(Code::kWrongState, "the container is being made");
   }
   auto operation = [id = owner.id](const auto& host) { return list_processes(host, id); };
-  ask(owner, Need::kRead, peer, operation, [this, id = owner.id, respond](Result<std::string> result) {
+  ask(owner, Need::kRead, nullptr, operation, [this, id = owner.id, respond](Result<std::string> result) {
     const Result<Container*> found = container(id);
     if (!result.ok() || !found.ok()) return respond(std::move(result));
     Result<proto::PidsResponse> response = proto::decode<proto::PidsResponse>(*result);
@@ -290,7 +292,7 @@ Status Service::set_paused(const proto::ProcessRequest& request, bool paused, co
   auto change = [id = owner.id, paused](const container::Host& host) {
     return paused ? container::pause(host, id) : container::resume(host, id);
   };
-  ask(owner, Need::kChange, peer, answered_empty(change),
+  ask(owner, Need::kChange, &caller_at(peer), answered_empty(change),
       [this, id = owner.id, paused, respond](Result<std::string> result) {
         const Result<Container*> found = container(id);
         if (result.ok() && found.ok()) {
@@ -308,14 +310,15 @@ Status Service::update(const proto::UpdateTaskRequest& request, const ttrpc::Pee
   auto change = [id = owner.id, text = request.resources.value](const container::Host& host) {
     return update_resources(host, id, text);
   };
-  ask(owner, Need::kHarden, peer, answered_empty(change), respond);
+  ask(owner, Need::kHarden, &caller_at(peer), answered_empty(change), respond);
   return ok_status();
 }
 
-Status Service::stats(const proto::ProcessRequest& request, const ttrpc::Peer& peer, const Respond& respond) {
+Status Service::stats(const proto::ProcessRequest& request, const ttrpc::Peer& /*peer*/,
+                      const Respond& respond) {
   const Container& owner = *TRY(container(request.id));
   auto operation = [id = owner.id](const auto& host) { return read_metrics(host, id); };
-  ask(owner, Need::kRead, peer, operation, respond);
+  ask(owner, Need::kRead, nullptr, operation, respond);
   return ok_status();
 }
 

@@ -19,6 +19,8 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "audit/record.h"
+#include "base/fd.h"
 #include "base/result.h"
 #include "shim/containerd/events.h"
 #include "shim/containerd/loop/loop.h"
@@ -88,9 +90,10 @@ class Service {
   Result<Target> target(const std::string& id, const std::string& exec_id);
   // Whom the audit log names for what this client asks; valid until another one asks.
   const audit::Actor& caller_at(const ttrpc::Peer& peer);
-  // Runs in a worker, under the policy and log of the container.
-  void ask(const Container& owner, Need need, const ttrpc::Peer& peer, const Operation& operation,
-           Workers::Done done);
+  // Runs in a worker, under the policy and log of the container; `caller` is on_node()'s. `held` is closed
+  // there when it is done, and here as soon as it has begun.
+  void ask(const Container& owner, Need need, const audit::Actor* caller, const Operation& operation,
+           Workers::Done done, Fd held = {});
   // The same for what nobody has asked for: it is done in any case.
   void do_own(const Container& owner, const Operation& operation, Workers::Done done, Fd held = {});
 

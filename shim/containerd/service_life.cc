@@ -118,9 +118,11 @@ void Service::created(const std::string& id, proto::TaskCreate event, Result<std
   watch_memory(owner, report->cgroup);
   begin_violations(owner, *report);
   respond(proto::encode(proto::PidResponse{.pid = report->pid}));
-  // Nothing depends on it: should it fail, its end is heard of a little later.
-  owner.mounts =
-      Fd(::open(concat({"/proc/", std::to_string(report->pid), "/ns/mnt"}).c_str(), O_RDONLY | O_CLOEXEC));
+  // Now, when nobody waits for it. Should it fail, the container's end is heard of when its mounts are gone.
+  if (!owner.first.exit) {
+    const std::string path = concat({"/proc/", std::to_string(report->pid), "/ns/mnt"});
+    owner.mounts = Fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  }
   settle(owner, owner.first);
 }
 
@@ -139,7 +141,7 @@ Status Service::start_first(Container& owner, const ttrpc::Peer& peer, const Res
   }
   owner.first.phase = Phase::kStarting;
   auto change = [id = owner.id](const container::Host& host) { return container::start(host, id); };
-  ask(owner, Need::kChange, peer, answered_empty(change),
+  ask(owner, Need::kChange, &caller_at(peer), answered_empty(change),
       [this, id = owner.id, respond](Result<std::string> result) {
         const Result<Container*> found = container(id);
         if (!found.ok()) return respond(Error(found.error()));
@@ -252,15 +254,14 @@ Status Service::remove(const proto::ProcessRequest& request, const ttrpc::Peer& 
 
 Status Service::remove_first(Container& owner, const ttrpc::Peer& peer, const Respond& respond) {
   if (owner.first.phase != Phase::kStopped && owner.first.phase != Phase::kCreated) return still_running();
-  if (owner.first.phase == Phase::kCreated) {
-    owner.first.phase = Phase::kStarting;  // its end is told below
-    owner.mounts.reset();                  // and what waits for that end waits for these, too
-  }
+  if (owner.first.phase == Phase::kCreated) owner.first.phase = Phase::kStarting;  // its end is told below
   auto change = [id = owner.id](const container::Host& host) { return container::remove(host, id, true); };
   // The container outlives what is to be told of it, and these are called when the last is written.
-  auto begin = [this, &owner, peer, change, respond] {
-    ask(owner, Need::kAlways, peer, answered_empty(change),
-        [this, id = owner.id, respond](const Result<std::string>& result) { removed(id, result, respond); });
+  auto begin = [this, &owner, caller = caller_at(peer), change, respond] {
+    ask(
+        owner, Need::kAlways, &caller, answered_empty(change),
+        [this, id = owner.id, respond](const Result<std::string>& result) { removed(id, result, respond); },
+        std::move(owner.mounts));  // if its end was not told
   };
   if (owner.own_work.empty()) {
     begin();

@@ -2,12 +2,11 @@
 // are encoded messages.
 #pragma once
 
-#include <sys/types.h>
-
 #include <functional>
 #include <string>
 #include <vector>
 
+#include "audit/record.h"
 #include "base/result.h"
 #include "container/container.h"
 #include "policy/violations.h"

@@ -31,7 +31,7 @@ class Stdio {
   [[nodiscard]] Status resize(uint32_t width, uint32_t height) const;
   void close_input();
   void process_ended();
-  // The process has ended, and what it said last waits for who reads it.
+  // Copier::has_unread(); false without one.
   [[nodiscard]] bool has_unread();
 
  private:

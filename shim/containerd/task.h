@@ -48,7 +48,7 @@ struct Process {
 struct OwnWork {
   std::function<Status(const container::Host&)> change;
   std::function<void(bool done)> done;  // may be empty
-  Fd held;                              // until then
+  Fd held;                              // the worker closes it after `change`, before that is reported
 };
 
 struct Container : std::enable_shared_from_this<Container> {
@@ -58,9 +58,9 @@ struct Container : std::enable_shared_from_this<Container> {
   bool own_pid_namespace = true;
   bool paused = false;
   bool others_killed = false;  // in a shared pid namespace, once the first process had ended
-  // The first process's mount namespace until its end is told. The last who holds one takes the mounts apart:
-  // several waits for every processor (RCU), which a process that has ended would go through before its
-  // parent hears of it.
+  // The first process's mount namespace, until its end is told. Who drops one last takes its mounts apart,
+  // which waits for several grace periods of RCU: a process that ends would, before its parent hears of it,
+  // and the shim must not. So a worker gets it last (`held`).
   Fd mounts;
   Process first;
   std::map<std::string, std::unique_ptr<Process>> execs;
@@ -68,7 +68,7 @@ struct Container : std::enable_shared_from_this<Container> {
   uint64_t ooms_untold = 0;
   uint64_t oom_timer = 0;                        // until the next may be told; 0: at once
   std::shared_ptr<Violations> violations;        // null: the policy does not ask for them
-  std::deque<OwnWork> own_work;                  // for the audit log: the first is a worker's
+  std::deque<OwnWork> own_work;                  // the first is a worker's
   std::vector<std::function<void()>> deletions;  // wait for them: what is deleted has no name any more
 
   // Code::kNotFound with containerd's words.

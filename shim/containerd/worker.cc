@@ -63,6 +63,7 @@ Status take_inheritance(const Inheritance& inheritance, int report) {
   }
   std::vector<int> keep = inheritance.keep;
   keep.push_back(report);
+  keep.push_back(inheritance.until);
   keep.push_back(inheritance.streams);
   TRY(container::close_all_but(0, std::move(keep)));
   if (inheritance.streams < 0) return ok_status();
@@ -79,11 +80,13 @@ Status take_inheritance(const Inheritance& inheritance, int report) {
   (void)::sigprocmask(SIG_SETMASK, &none, nullptr);
   const Status ready = take_inheritance(inheritance, report);
   Result<std::string> result = ready.ok() ? work() : Result<std::string>(Error(ready.error()));
+  // Not by exit: closing may take long (a mount namespace), and who waits for the report waits for that, too.
+  if (inheritance.until >= 0) (void)read_fd(inheritance.until, 1, "worker");
   for (const int fd : inheritance.keep) ::close(fd);
   const Result<std::string> frame =
       ttrpc::format_frame(0, ttrpc::FrameType::kData, proto::encode(report_of(std::move(result))));
   if (frame.ok()) (void)write_all(report, *frame);
-  // Who is woken by a pipe is put beside its writer, and would wait until this memory is torn down.
+  // A pipe's reader is woken on its writer's processor, where it would wait until this memory is torn down.
   (void)::sched_yield();
   ::_exit(0);
 }
@@ -123,7 +126,13 @@ void Workers::run_queue() {
   constexpr int64_t kRetryMs = 100;
   while (!queue_.empty() && retry_ == 0 && own_ < kMostOwn && jobs_.size() < kMaxAtOnce) {
     Own& next = queue_.front();
-    const Result<pid_t> started = fork_worker({.keep = {next.held.get()}}, next.work);
+    Pipe let_go;  // its writing end is closed here after `held` was
+    if (next.held.valid()) {
+      Result<Pipe> made = make_pipe("worker");
+      if (made.ok()) let_go = std::move(made).value();
+    }
+    const Result<pid_t> started =
+        fork_worker({.keep = {next.held.get()}, .until = let_go.reading.get()}, next.work);
     if (!started.ok()) {  // no memory or no process to be had: later
       retry_ = loop_.after(kRetryMs, [this] {
         retry_ = 0;

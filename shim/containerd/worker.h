@@ -23,10 +23,12 @@
 namespace gabion::shim {
 
 // What the worker inherits, borrowed. Its standard streams are /dev/null, or taken from `streams`
-// (take_streams()); `keep` keep their numbers, and are closed when its work is done, before that is told.
+// (take_streams()); `keep` keep their numbers, and are closed when its work is done, before that is told, but
+// not before the end of `until`, a pipe, unless it is -1.
 struct Inheritance {
   int streams = -1;
   std::vector<int> keep;
+  int until = -1;
 };
 
 class Workers {
@@ -44,8 +46,8 @@ class Workers {
   // `work` runs in the child, `done` later in the loop, with what it returned; it is also called when there
   // can be no child (Code::kSystem), or when that one is killed (Code::kInternal).
   void start(const Inheritance& inheritance, const Work& work, Done done, size_t most = kMostOrdinary);
-  // The shim's own work, which nobody would ask for again: it waits for its turn. `held` is kept for it, and
-  // closed here as soon as it has begun.
+  // The shim's own work, which nobody would ask for again: it waits for its turn. `held` is closed
+  // here as soon as it has begun, and by the worker last.
   void start_own(Work work, Done done, Fd held = {});
 
   // The reaper's word that a child has ended. False: it was none of these.

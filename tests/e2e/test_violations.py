@@ -222,8 +222,9 @@ class Violations(Watched):
         self.use_policy({**WATCHING, "violations": {"tracing": "kill"}})
         killed = 0
         for i in range(20):
-            # How long a process takes to its first call differs between machines: from microseconds to milliseconds.
-            self.inside("violator", "killed", "30", str(500 << i % 10), check=False)
+            # How long a process takes to its first call is the machine's: the steps of the wait grow from less than a
+            # microsecond to half a millisecond, twice.
+            self.inside("violator", "killed", "30", str(500 << (i % 10)), check=False)
             events = [line["event"] for line in self.events()]
             os.remove(self.audit)
             killed += "container.kill" in events

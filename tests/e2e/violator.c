@@ -5,7 +5,7 @@
 //                               EPERM, or "flood EPERM"
 //   violator each N             every dangerous call N times
 //   violator groups             a call as a member of 40,000 groups, whose /proc/PID/status is long
-//   violator killed N STEP      N times a call whose caller is killed, each time STEP turns of a loop later
+//   violator killed N STEP      N times a call whose caller is killed, the Nth after N * STEP turns of a loop
 #define _GNU_SOURCE
 #include <errno.h>
 #include <grp.h>

@@ -18,7 +18,7 @@
 
 namespace gabion::ttrpc {
 
-// SO_PEERCRED of a client at the time it connected.
+// A connection, and SO_PEERCRED of its client when it connected.
 struct Peer {
   uint64_t client = 0;  // no other connection's of this server; from 1
   pid_t pid = 0;

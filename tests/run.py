@@ -5,9 +5,7 @@
   tests/run.py --sum FILE...                        prints the sum of such files
 
 The last line is always "N passed, N failed"; the exit status is 0 when nothing failed. A program that
-dies without a result, or a result file that is missing, counts as one failure. Where no more than three
-tests of a suite fail, each is run once more after it, and is named as unsteady if it passes then; those of
-`escapes` and `misconfigurations` never are.
+dies without a result, or a result file that is missing, counts as one failure.
 """
 
 import argparse
@@ -24,13 +22,11 @@ import xml.etree.ElementTree
 from tidy import SOURCE, Tidy, files
 
 SUITES = ("e2e", "faults", "engines", "escapes", "misconfigurations", "vm")
-MOST_UNSTEADY = 3  # of a suite: a busy machine may let a deadline pass, but not many at once
-NEVER_TWICE = ("escapes", "misconfigurations")  # they have no deadlines
 
 
 class Tally:
     def __init__(self):
-        self.passed, self.skipped, self.failures, self.unsteady = 0, 0, [], []
+        self.passed, self.skipped, self.failures = 0, 0, []
 
     def check(self, name, ok, output=""):
         if ok:
@@ -151,7 +147,6 @@ def run_suite(build, name, tally):
     tally.passed += result["passed"]
     tally.skipped += result["skipped"]
     tally.failures += result["failures"]
-    tally.unsteady += result["unsteady"]
 
 
 def suites(build, tally):
@@ -162,51 +157,19 @@ def suites(build, tally):
         print(f"--    tests/{name}: {time.monotonic() - started:.0f} s", flush=True)
 
 
-def failed_cases(result):
-    """Each once, and not each of its parts."""
-    failed = [case for case, _ in result.failures + result.errors] + result.unexpectedSuccesses
-    return list({case.id(): case for case in (getattr(case, "test_case", case) for case in failed)}.values())
-
-
-def run_tests(tests):
-    return unittest.TextTestRunner(stream=sys.stdout, verbosity=2, resultclass=Result).run(tests)
-
-
-def run_once_more(failed):
-    """Those that fail again. What went wrong the first time is printed above, and named as unsteady below."""
-    failing = []
-    for case in failed:
-        if not isinstance(case, unittest.TestCase):  # what a class or a module begins with
-            failing.append(case)
-            continue
-        print(f"--    once more, alone: {case.id()}", flush=True)
-        again = run_tests(unittest.TestLoader().loadTestsFromName(case.id()))
-        if again.wasSuccessful() and again.passed == 1:
-            print(f"--    unsteady: {case.id()}", flush=True)
-        else:
-            failing.append(case)
-    return failing
-
-
 def one_suite(directory, report):
     tests = unittest.TestLoader().discover(directory, top_level_dir=directory)
-    result = run_tests(tests)
-    failed = failed_cases(result)
-    unsteady = []
-    if 0 < len(failed) <= MOST_UNSTEADY and os.path.basename(directory) not in NEVER_TWICE:
-        failing = run_once_more(failed)
-        unsteady = [str(case) for case in failed if case not in failing]
-        failed = failing
+    result = unittest.TextTestRunner(stream=sys.stdout, verbosity=2, resultclass=Result).run(tests)
+    failed = [case for case, _ in result.failures + result.errors] + result.unexpectedSuccesses
+    failed = sorted({str(case).split(" [")[0] for case in failed})
     with open(report, "w", encoding="utf-8") as file:
-        json.dump({"passed": result.passed + len(unsteady), "skipped": len(result.skipped), "unsteady": unsteady,
-                   "failures": sorted(str(case) for case in failed)}, file)
+        json.dump({"passed": result.passed, "skipped": len(result.skipped),
+                   "failures": failed}, file)
 
 
 # --- the sum -----------------------------------------------------------------------------------
 
-def finish(passed, failures, skipped, unsteady):
-    for name in unsteady:
-        print("unsteady, passed the second time:", name)
+def finish(passed, failures, skipped):
     for name in failures:
         print("failed:", name)
     if skipped:
@@ -216,7 +179,7 @@ def finish(passed, failures, skipped, unsteady):
 
 
 def total(reports):
-    passed, skipped, failures, unsteady = 0, 0, [], []
+    passed, skipped, failures = 0, 0, []
     for report in reports:
         try:
             with open(report, encoding="utf-8") as file:
@@ -227,8 +190,7 @@ def total(reports):
         passed += result["passed"]
         skipped += result["skipped"]
         failures += result["failures"]
-        unsteady += result["unsteady"]
-    return finish(passed, failures, skipped, unsteady)
+    return finish(passed, failures, skipped)
 
 
 def main():
@@ -254,9 +216,8 @@ def main():
     if tidy:
         tidy.finish(tally)
     with open(os.path.join(build, "results.json"), "w", encoding="utf-8") as file:
-        json.dump({"passed": tally.passed, "skipped": tally.skipped, "unsteady": tally.unsteady,
-                   "failures": tally.failures}, file)
-    return finish(tally.passed, tally.failures, tally.skipped, tally.unsteady)
+        json.dump({"passed": tally.passed, "skipped": tally.skipped, "failures": tally.failures}, file)
+    return finish(tally.passed, tally.failures, tally.skipped)
 
 
 if __name__ == "__main__":

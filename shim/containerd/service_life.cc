@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "base/path.h"
 #include "base/text.h"
 #include "container/store.h"
 #include "shim/containerd/proto/message.h"
@@ -120,8 +121,8 @@ void Service::created(const std::string& id, proto::TaskCreate event, Result<std
   respond(proto::encode(proto::PidResponse{.pid = report->pid}));
   // Now, when nobody waits for it. Should it fail, the container's end is heard of when its mounts are gone.
   if (!owner.first.exit) {
-    const std::string path = concat({"/proc/", std::to_string(report->pid), "/ns/mnt"});
-    owner.mounts = Fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    Result<Fd> mounts = open_path(concat({"/proc/", std::to_string(report->pid), "/ns/mnt"}), O_RDONLY);
+    if (mounts.ok()) owner.mounts = std::move(mounts).value();
   }
   settle(owner, owner.first);
 }
